@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# What weightscope needs, by its names on Debian 12 and Ubuntu 24.04, and how to get it. Sourced by the scripts.
+
+# shellcheck disable=SC2034  # used by the scripts
+build_packages=(
+    g++ cmake ninja-build pkg-config
+    libxtensor-dev libxtensor-blas-dev libopenblas-dev libfmt-dev libtbb-dev
+    nlohmann-json3-dev libprotozero-dev libzip-dev libcli11-dev
+)
+# shellcheck disable=SC2034
+test_packages=(catch2 libbenchmark-dev)
+
+fail() {
+    echo "weightscope: error: $*" >&2
+    exit 1
+}
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# install_missing PACKAGE...  says which are missing and installs them; does nothing where none is
+install_missing() {
+    local package
+    local -a missing=() as_root=()
+
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        echo "This system has no apt; the build needs what Debian calls: $*"
+        return
+    fi
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "packages are missing; as root, run: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "Installing these packages and what they need: ${missing[*]}"
+    as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get --quiet)
+    "${as_root[@]}" update || echo "weightscope: the package lists are not up to date; trying with those that are there" >&2
+    "${as_root[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+        fail "apt-get could not install: ${missing[*]}"
+}
+
+# use_ccache  lets CMake compile through ccache where there is one that works
+use_ccache() {
+    if command -v ccache >/dev/null && ccache --show-stats >/dev/null 2>&1; then
+        export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+    fi
+}

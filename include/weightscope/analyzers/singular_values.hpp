@@ -1,0 +1,126 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include <weightscope/core/concepts.hpp>
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/linalg.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/weight_source.hpp>
+
+namespace weightscope {
+
+struct singular_values_options
+{
+    double smallest_tolerance = 1e-3;  ///< relative half-width of the smallest one's interval above which QR takes over; infinity: never
+};
+
+struct singular_values_result
+{
+    std::vector<double> values = {};       ///< [min(rows, cols)] descending
+    std::vector<double> half_widths = {};  ///< [min(rows, cols)] the exact one lies in [value - half_width, value + half_width]
+    std::string_view method = "none";      ///< "gram", "qr", or "none" for an empty matrix
+};
+
+namespace detail {
+
+// Largest magnitude; infinite or NaN where an entry is.
+inline double max_magnitude(const weight_source& weights)
+{
+    const auto partials = map_chunks(weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
+        std::vector<double> block(std::min(end - begin, block_elements));
+        double largest = 0;
+        for (; begin < end; begin += block_elements) {
+            const std::size_t size = std::min(end - begin, block_elements);
+            weights.read_double(weights.data, begin, size, block.data());
+            for (std::size_t i = 0; i < size; ++i)
+                largest = std::fabs(block[i]) <= largest ? largest : std::fabs(block[i]);  // NaN compares false and stays
+            if (std::isnan(largest))
+                break;
+        }
+        return largest;
+    });
+    double largest = 0;
+    for (const double part : partials)
+        if (!(part <= largest))
+            largest = part;
+    return largest;
+}
+
+// The exact power of two that brings the largest magnitude near 1, so that squares neither overflow nor vanish.
+inline double squaring_factor(double largest)
+{
+    int exponent = 0;
+    std::frexp(largest, &exponent);
+    return std::abs(exponent) < 300 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -1022, 1022));
+}
+
+// Bounds of the design page. The eigenvalues of the Gram matrix are off by at most 8 √n u λ_max (measured: 3.8 √n u); those of
+// the QR route by a small multiple of u σ_max.
+inline double gram_half_width(double value, double largest, std::size_t n)
+{
+    const double eigenvalue_error = 8 * std::sqrt(static_cast<double>(n)) * 0x1p-53 * largest * largest;
+    const double root = std::sqrt(eigenvalue_error);
+    return std::min(value > 0 ? eigenvalue_error / (2 * value) : root, root) + 1e-13 * largest;
+}
+
+inline singular_values_result singular_values(const matrix_source& w, double max_magnitude, const singular_values_options& options)
+{
+    const std::size_t n = std::min(w.rows, w.cols);
+    if (n == 0)
+        return {};
+    const double factor = squaring_factor(max_magnitude);
+    singular_values_result result{.values = symmetric_eigenvalues(gram_matrix(w, factor), n), .method = "gram"};
+    std::reverse(result.values.begin(), result.values.end());
+    for (double& value : result.values)
+        value = std::sqrt(std::max(value, 0.0));
+    const double largest = result.values.front();
+    for (const double value : result.values)
+        result.half_widths.push_back(gram_half_width(value, largest, n));
+
+    if (largest > 0 && result.half_widths.back() > options.smallest_tolerance * result.values.back()) {
+        result.values = singular_values_by_qr(w, factor);
+        result.half_widths.assign(n, 1e-13 * result.values.front());
+        result.method = "qr";
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        result.values[i] /= factor;
+        result.half_widths[i] /= factor;
+    }
+    return result;
+}
+
+}  // namespace detail
+
+/// All singular values of `weights`, each with a bound on its error.
+///
+///     σ_i = √λ_i(WᵀW),   |error| <= 4 √n 2⁻⁵³ σ_max² / σ_i + 1e-13 σ_max
+///
+/// The Gram matrix in double is faster than a float32 SVD and more accurate up to condition numbers of 1e7; where it leaves the
+/// smallest value uncertain, QR and an SVD in double follow, with |error| <= 1e-13 σ_max.
+///
+/// @param weights  rank 2 or more, seen as [out, in * kernel]; finite
+/// @param options  see singular_values_options
+/// @return         see singular_values_result
+/// @throws std::invalid_argument  rank below 2, or an entry is not finite
+/// @note           n²max(m,n) + 4/3 n³ flops for n = min(rows, cols); memory n² doubles, rows · cols doubles after the fallback.
+///                 Last bits depend on the BLAS and its number of threads.
+/// @see            Golub & Van Loan, Matrix Computations, 4th ed., 8.3 and 8.6
+template <tensor W>
+[[nodiscard]] singular_values_result analyze_singular_values(const W& weights, const singular_values_options& options = {})
+{
+    return detail::with_matrix(weights, "analyze_singular_values(weights)", [&](const detail::matrix_source& matrix) {
+        const double largest = detail::max_magnitude(matrix.elements);
+        require(std::isfinite(largest), "analyze_singular_values(weights): an entry is {}, expected finite", largest);
+        return detail::singular_values(matrix, largest, options);
+    });
+}
+
+}  // namespace weightscope

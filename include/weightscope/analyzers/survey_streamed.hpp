@@ -1,0 +1,213 @@
+#pragma once
+// Surveys of large float and double tensors in two passes over memory: the first one counts how many weights lie in each of 65,536
+// bins, which places every asked order statistic and count in a few bins; the second one resolves those.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <weightscope/analyzers/element_questions.hpp>
+#include <weightscope/analyzers/survey_moments.hpp>
+#include <weightscope/analyzers/survey_second_pass.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/value_bins.hpp>
+#include <weightscope/core/value_multiset.hpp>
+
+namespace weightscope::detail {
+
+// Counts per bin, and single values in the bins that were wanted. Has the interface that answer_order_questions asks for.
+template <class T>
+class binned_values
+{
+public:
+    explicit binned_values(std::vector<std::uint64_t> counts) : counts_(std::move(counts))
+    {
+        std::uint64_t sum = 0, magnitude_sum = 0;
+        for (const std::uint64_t count : counts_)
+            ends_.push_back(sum += count);
+        for (std::uint32_t m = 0; m < finite_magnitude_bins; ++m)
+            magnitude_ends_.push_back(magnitude_sum += counts_[0x8000 + m] + counts_[0x7fff - m]);
+    }
+
+    // Marks the bins that the answers depend on.
+    void plan(const element_questions& questions)
+    {
+        const std::uint64_t n = ends_.back();
+        if (n == 0)
+            return;
+        for (const double p : questions.percentiles)
+            want_rank(rank_of(p, n));
+        for (const double p : questions.magnitude_percentiles) {
+            const percentile_rank rank = rank_of(p, n);
+            want_magnitude(position(magnitude_ends_, rank.below));
+            want_magnitude(position(magnitude_ends_, rank.above));
+        }
+        for (const double t : questions.thresholds)
+            want_magnitude(magnitude_of_bin(bin_of<T>(t)));
+        if (questions.outliers) {
+            const bin_range q1 = want_rank(rank_of(0.25, n)), q3 = want_rank(rank_of(0.75, n));
+            for (const double factor : {fence_factor, extreme_fence_factor}) {
+                want_range((1 + factor) * q1.lower - factor * q3.upper, (1 + factor) * q1.upper - factor * q3.lower);
+                want_range((1 + factor) * q3.lower - factor * q1.upper, (1 + factor) * q3.upper - factor * q1.lower);
+            }
+        }
+    }
+
+    std::vector<std::size_t> wanted_bins() const
+    {
+        std::vector<std::size_t> bins;
+        for (const auto& entry : by_value_)
+            bins.push_back(entry.first);
+        return bins;
+    }
+
+    // Takes what the second pass found in the wanted bins.
+    void resolve(std::map<std::size_t, value_multiset> contents)
+    {
+        by_value_ = std::move(contents);
+        for (auto& [m, merged] : by_magnitude_) {
+            std::vector<value_count> both;
+            for (const std::size_t bin : {std::size_t{0x7fff} - m, std::size_t{0x8000} + m})
+                if (const auto found = by_value_.find(bin); found != by_value_.end())
+                    both.insert(both.end(), found->second.ascending().begin(), found->second.ascending().end());
+            merged = value_multiset(magnitudes_of(both));
+        }
+    }
+
+    double kth(std::uint64_t k) const
+    {
+        const std::size_t bin = position(ends_, k);
+        return by_value_.at(bin).kth(k - before(ends_, bin));
+    }
+    double kth_magnitude(std::uint64_t k) const
+    {
+        const std::size_t m = position(magnitude_ends_, k);
+        return by_magnitude_.at(m).kth(k - before(magnitude_ends_, m));
+    }
+    std::uint64_t count_below(double x) const
+    {
+        const std::size_t bin = bin_of<T>(x);
+        return before(ends_, bin) + (counts_[bin] ? by_value_.at(bin).count_below(x) : 0);
+    }
+    std::uint64_t count_at_most(double x) const
+    {
+        const std::size_t bin = bin_of<T>(x);
+        return before(ends_, bin) + (counts_[bin] ? by_value_.at(bin).count_at_most(x) : 0);
+    }
+    std::uint64_t count_magnitude_at_most(double t) const
+    {
+        const std::size_t m = magnitude_of_bin(bin_of<T>(t));
+        return before(magnitude_ends_, m) + by_magnitude_.at(m).count_at_most(t);
+    }
+    std::uint64_t total() const { return ends_.back(); }
+    std::uint64_t count_before_bin(std::size_t bin) const { return before(ends_, bin); }
+
+private:
+    static std::size_t position(const std::vector<std::uint64_t>& ends, std::uint64_t k)
+    {
+        return static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), k) - ends.begin());
+    }
+    static std::uint64_t before(const std::vector<std::uint64_t>& ends, std::size_t i) { return i == 0 ? 0 : ends[i - 1]; }
+
+    void want(std::size_t bin)
+    {
+        if (counts_[bin])
+            by_value_.try_emplace(bin);
+    }
+    void want_magnitude(std::size_t m)
+    {
+        by_magnitude_.try_emplace(m);
+        want(0x8000 + m);
+        want(0x7fff - m);
+    }
+    bin_range want_rank(const percentile_rank& rank)
+    {
+        const std::size_t below = position(ends_, rank.below), above = position(ends_, rank.above);
+        want(below);
+        want(above);
+        return {range_of_bin<T>(below).lower, range_of_bin<T>(above).upper};
+    }
+    void want_range(double lower, double upper)
+    {
+        for (std::size_t bin = bin_of<T>(lower), last = bin_of<T>(upper); bin <= last; ++bin)
+            want(bin);
+    }
+
+    std::vector<std::uint64_t> counts_, ends_, magnitude_ends_;
+    std::map<std::size_t, value_multiset> by_value_, by_magnitude_;
+};
+
+// The nearest number to x that parts the bins: weights of the bins below `first_bin` are less than `edge`, the others are not.
+struct bin_edge
+{
+    std::size_t first_bin = 0;
+    double edge = 0;
+};
+
+template <class T>
+bin_edge nearest_edge(double x)
+{
+    const std::size_t bin = bin_of<T>(x);
+    const bin_range range = range_of_bin<T>(bin);
+    bool upper = range.upper - x < x - range.lower;
+    if (bin == 0x8000 || bin == 0x7fff)
+        upper = bin == 0x8000;  // the edge between them would part -0 from +0
+    if (bin >= 0x8000)
+        return upper ? bin_edge{bin + 1, range.upper} : bin_edge{bin, range.lower};
+    // a bin of negative weights contains its upper end
+    const auto after = [](double end) { return static_cast<double>(std::nextafter(static_cast<T>(end), T{1})); };
+    return upper ? bin_edge{bin + 1, after(range.upper)} : bin_edge{bin, after(range.lower)};
+}
+
+// Evenly spaced edges, each moved to the nearest edge of a bin, where the first pass has counted exactly.
+template <class T>
+value_histogram histogram_of(const binned_values<T>& values, const value_moments& moments, std::size_t bins)
+{
+    value_histogram histogram;
+    if (values.total() == 0)
+        return histogram;
+    histogram.edges = {moments.min};
+    std::uint64_t before = 0;
+    for (std::size_t i = 1; i < bins; ++i) {
+        const double even = interpolate(moments.min, moments.max, static_cast<double>(i) / static_cast<double>(bins));
+        const auto [first_bin, edge] = nearest_edge<T>(even);
+        if (!(edge > histogram.edges.back() && edge < moments.max))
+            continue;
+        const std::uint64_t below = values.count_before_bin(first_bin);
+        histogram.edges.push_back(edge);
+        histogram.counts.push_back(below - before);
+        before = below;
+    }
+    histogram.edges.push_back(moments.max);
+    histogram.counts.push_back(values.total() - before);
+    return histogram;
+}
+
+template <class T>
+element_survey survey_by_passes(std::span<const T> weights, const element_questions& questions)
+{
+    const bool ordered = questions.outliers || questions.histogram_bins || !questions.percentiles.empty()
+                      || !questions.magnitude_percentiles.empty() || !questions.thresholds.empty();
+    first_pass_result first = first_pass(weights, ordered);
+    element_survey survey{.census = first.census, .moments = first.moments};
+    binned_values<T> values(std::move(first.bin_counts));
+    if (ordered)
+        values.plan(questions);
+
+    const double levels = questions.quantization_bits ? symmetric_levels(questions.quantization_bits) : 0;
+    survey.quantization.scale = levels > 0 ? survey.max_magnitude() / levels : 0;
+    values.resolve(second_pass(weights, values.wanted_bins(), survey.quantization));
+
+    answer_order_questions(values, questions, survey);
+    if (questions.histogram_bins)
+        survey.histogram = histogram_of(values, survey.moments, questions.histogram_bins);
+    return survey;
+}
+
+}  // namespace weightscope::detail

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#if __has_include(<unistd.h>)
+#include <unistd.h>
+#endif
+
+#include <fmt/format.h>
+
+#include <weightscope/core/error.hpp>
+
+namespace weightscope {
+
+/// An output file that appears whole or not at all.
+///
+///     atomic_file out("report.json");
+///     out.write(text);
+///     out.commit();
+///
+/// What is written goes to a temporary file in the same folder; commit() brings it safely to the disk and renames it to the
+/// target, which until then is as it was. Without commit() the temporary file is removed. A symbolic link is followed; a
+/// target that exists and is neither file nor folder (/dev/stdout, a pipe) is written to directly.
+class atomic_file
+{
+public:
+    /// @throws write_error  the target is a folder, or its folder is missing or must not be written to
+    explicit atomic_file(std::filesystem::path target);
+    atomic_file(const atomic_file&) = delete;
+    atomic_file& operator=(const atomic_file&) = delete;
+    ~atomic_file();
+
+    /// Appends `bytes`.
+    /// @throws write_error  the disk is full or fails
+    void write(std::span<const std::byte> bytes);
+    /// Appends `text`.
+    /// @throws write_error  the disk is full or fails
+    void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+    /// Makes the file appear under its name. Nothing may be written after it.
+    /// @throws write_error  the disk is full or fails; the target is as it was
+    void commit();
+
+private:
+    struct closing
+    {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+
+    [[noreturn]] void refuse(int error) const;
+
+    std::filesystem::path target_;     // as the user named it
+    std::filesystem::path final_;      // links followed
+    std::filesystem::path temporary_;  // empty where the target is written to directly, and after the end
+    std::unique_ptr<std::FILE, closing> file_;
+};
+
+inline atomic_file::atomic_file(std::filesystem::path target) : target_(std::move(target)), final_(target_)
+{
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(target_, error);
+    if (std::filesystem::is_directory(status))
+        throw write_error(target_, "is a folder; name a file in it");
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        file_.reset(std::fopen(target_.string().c_str(), "wb"));
+        if (!file_)
+            refuse(errno);
+        return;
+    }
+    if (const auto followed = std::filesystem::canonical(target_, error); !error)
+        final_ = followed;
+    std::random_device random;
+    do {  // the name does not grow with the target's, which may be as long as the file system allows
+        const std::filesystem::path name = fmt::format(".weightscope-{:08x}.tmp", random());
+        temporary_ = final_.parent_path() / name;
+        errno = 0;
+        file_.reset(std::fopen(temporary_.string().c_str(), "wbx"));  // x: fails if it exists
+    } while (!file_ && errno == EEXIST);
+    if (!file_) {
+        temporary_.clear();
+        refuse(errno);
+    }
+}
+
+inline atomic_file::~atomic_file()
+{
+    file_.reset();
+    std::error_code ignored;
+    if (!temporary_.empty())
+        std::filesystem::remove(temporary_, ignored);
+}
+
+inline void atomic_file::write(std::span<const std::byte> bytes)
+{
+    require(file_ != nullptr, "atomic_file::write(bytes): the file has been committed; write before commit()");
+    if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())
+        refuse(errno);
+}
+
+inline void atomic_file::commit()
+{
+    require(file_ != nullptr, "atomic_file::commit(): the file has been committed already");
+    if (std::fflush(file_.get()) != 0)
+        refuse(errno);
+#if __has_include(<unistd.h>)
+    if (!temporary_.empty() && ::fsync(::fileno(file_.get())) != 0)
+        refuse(errno);
+#endif
+    if (std::fclose(file_.release()) != 0)
+        refuse(errno);
+    if (temporary_.empty())
+        return;
+    std::error_code error;
+    std::filesystem::rename(temporary_, final_, error);
+    if (error)
+        refuse(error.value());
+    temporary_.clear();
+}
+
+inline void atomic_file::refuse(int error) const
+{
+    const std::string_view cure = error == ENOENT   ? "; create its folder first"
+                                : error == ENOTDIR  ? "; a part of its path is a file"
+                                : error == EACCES   ? "; choose a folder that you may write to"
+                                : error == ENOSPC   ? "; free some space or choose another disk"
+                                                    : "";
+    throw write_error(target_, fmt::format("cannot be written: {}{}", std::generic_category().message(error), cure));
+}
+
+}  // namespace weightscope

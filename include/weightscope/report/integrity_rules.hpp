@@ -1,0 +1,166 @@
+#pragma once
+// Rules about what a file holds at all: unreadable, broken, empty, repeated and untouched tensors.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/metric.hpp>
+#include <weightscope/io/dtype.hpp>
+#include <weightscope/io/printable.hpp>
+#include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/rule.hpp>
+#include <weightscope/report/scan_result.hpp>
+
+namespace weightscope::detail {
+
+inline constexpr int no_excellent = 79;  // a model with a critical finding is not "Excellent", however large it is
+inline constexpr int unfit = 39;         // and one that computes NaN, or that could not be read, is not fit for use
+
+inline std::string grouped(std::size_t count)
+{
+    return fmt::format("{}", fmt::group_digits(count));
+}
+
+inline bool is_one_value(const layer_result& layer)
+{
+    return layer.basic_stats && layer.basic_stats->census.finite_count() == layer.parameters && layer.parameters > 1
+        && layer.basic_stats->min.value == layer.basic_stats->max.value;
+}
+
+inline rule unreadable_rule()
+{
+    return {.id = "unreadable",
+            .label = "analysis failed",
+            .metric_name = "error",
+            .value = [](const layer_result& layer) { return metric(layer.error.empty() ? 0 : 1); },
+            .compare = comparison::at_least,
+            .critical = 1,
+            .meaning = "the tensor could not be analysed",
+            .remedy = "fetch or export the file again; nothing is known about this tensor.",
+            .describe = [](const layer_result& layer) { return layer.error; },
+            .score_limit = unfit};
+}
+
+inline rule nonfinite_rule()
+{
+    return {.id = "nonfinite",
+            .label = "NaN and infinite entries",
+            .metric_name = "basic_stats.nan_count + inf_count",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.basic_stats)
+                        return metric::missing("not measured");
+                    const value_census& census = layer.basic_stats->census;
+                    return metric(static_cast<double>(census.nan_count + census.infinity_count()));
+                },
+            .critical = 0,
+            .meaning = "whatever this layer feeds becomes NaN or infinite",
+            .remedy = "go back to the last checkpoint without them; lower the learning rate or clip gradients if training diverged, "
+                      "scale before the conversion if a narrow format overflowed.",
+            .describe =
+                [](const layer_result& layer) {
+                    const value_census& census = layer.basic_stats->census;
+                    return fmt::format("{} NaN and {} infinite among {} entries", grouped(census.nan_count),
+                                       grouped(census.infinity_count()), grouped(census.count));
+                },
+            .score_limit = unfit};
+}
+
+inline rule all_zero_rule()
+{
+    return {.id = "all_zero",
+            .label = "zeros",
+            .metric_name = "basic_stats.zeros_percentage",
+            .value = zeros_percentage,
+            .compare = comparison::at_least,
+            .critical = 100,
+            .unit = "%",
+            .meaning = "every weight is zero: the layer passes nothing on",
+            .remedy = "check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
+            .applies =
+                [](const layer_result& layer) {
+                    return is_matrix(layer) && layer.parameters > 1
+                        && (!layer.basic_stats || layer.basic_stats->census.finite_count() == layer.parameters);
+                },
+            .score_limit = no_excellent};
+}
+
+inline rule constant_rule()
+{
+    return {.id = "constant",
+            .label = "max - min",
+            .metric_name = "basic_stats.max - basic_stats.min",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.basic_stats)
+                        return metric::missing("not measured");
+                    const basic_stats_result& stats = *layer.basic_stats;
+                    return stats.min.exists() ? metric(stats.max.value - stats.min.value) : stats.min;
+                },
+            .compare = comparison::at_most,
+            .warning = 0,
+            .meaning = "all weights are equal: the layer sees only the sum of its inputs",
+            .remedy = "check that the layer was initialised at random and trained.",
+            .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && is_one_value(layer) && layer.basic_stats->min.value != 0; },
+            .describe =
+                [](const layer_result& layer) {
+                    return fmt::format("each of the {} weights is {}", grouped(layer.parameters), figure(layer.basic_stats->min));
+                }};
+}
+
+inline rule tied_copy_rule()
+{
+    return {.id = "tied_copy",
+            .label = "weights stored twice",
+            .metric_name = "duplicate_of",
+            .value = [](const layer_result& layer) { return metric(static_cast<double>(layer.parameters)); },
+            .info = 0,
+            .meaning = "the file stores these bytes twice",
+            .remedy = "tie the two tensors when saving, if the architecture does.",
+            .applies = [](const layer_result& layer) { return !layer.duplicate_of.empty(); },
+            .describe =
+                [](const layer_result& layer) {
+                    const auto type = parse_dtype(layer.dtype);
+                    const std::string saved = type ? fmt::format("; tying them would save {} bytes", grouped(layer.parameters * bits_of(*type) / 8)) : "";
+                    return fmt::format("stored twice: equal to {}{}", printable(layer.duplicate_of), saved);
+                },
+            .judges_copies = true};
+}
+
+// Of all biases and norm gains, the share that is exactly 0 and 1, as initialised. Two of each at least: one alone may be by design.
+inline metric untouched_percentage(const scan_result& scan)
+{
+    std::size_t biases = 0, gains = 0, untouched = 0;
+    for (const layer_result& layer : scan.layers) {
+        if (!layer.basic_stats || layer.parameters == 0)
+            continue;
+        const double initial = is_bias(layer) ? 0 : 1;
+        if (!is_bias(layer) && !is_norm_gain(layer))
+            continue;
+        ++(initial == 0 ? biases : gains);
+        untouched += layer.basic_stats->min.value == initial && layer.basic_stats->max.value == initial
+                  && layer.basic_stats->census.finite_count() == layer.parameters;
+    }
+    if (biases < 2 || gains < 2)
+        return metric::missing("fewer than two biases or two norm gains");
+    return 100 * static_cast<double>(untouched) / static_cast<double>(biases + gains);
+}
+
+inline rule untrained_rule()
+{
+    return {.id = "untrained",
+            .label = "biases still 0 and norm gains still 1",
+            .metric_name = "share of biases that are 0 and norm gains that are 1",
+            .model_value = untouched_percentage,
+            .compare = comparison::at_least,
+            .warning = 100,
+            .unit = "%",
+            .meaning = "the model looks untrained: every bias and every norm gain is as initialised",
+            .remedy = "check that this is the trained checkpoint and that its weights were loaded before it was saved."};
+}
+
+}  // namespace weightscope::detail

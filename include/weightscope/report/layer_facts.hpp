@@ -1,0 +1,147 @@
+#pragma once
+// Questions that rules and plans ask of one layer's figures.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <weightscope/analyzers/row_survey.hpp>
+#include <weightscope/core/metric.hpp>
+#include <weightscope/io/dtype.hpp>
+#include <weightscope/report/scan_result.hpp>
+
+namespace weightscope {
+
+/// Rank from which two factors [rows, k] and [k, cols] hold more numbers than the matrix: m n / (m + n).
+[[nodiscard]] inline double break_even_rank(std::size_t rows, std::size_t cols)
+{
+    const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
+    return m + n > 0 ? m * n / (m + n) : 0;
+}
+
+namespace detail {
+
+struct matrix_shape
+{
+    std::size_t rows = 0, cols = 0;
+};
+
+// [out, in * kernel] as analysed
+inline matrix_shape matrix_shape_of(const layer_result& layer)
+{
+    if (layer.spectral)
+        return {layer.spectral->rows, layer.spectral->cols};
+    if (layer.shape.size() < 2 || layer.shape[0] == 0)
+        return {};
+    const std::size_t rows = layer.shape[0], cols = layer.parameters / rows;
+    return layer.transposed ? matrix_shape{cols, rows} : matrix_shape{rows, cols};
+}
+
+inline bool is_matrix(const layer_result& layer)
+{
+    return layer.shape.size() >= 2;
+}
+
+// Integers are codes: exact as they are, and no sample of real numbers.
+inline bool holds_integers(const layer_result& layer)
+{
+    const auto type = parse_dtype(layer.dtype);
+    return type && *type >= dtype::int8 && *type <= dtype::uint64;
+}
+
+inline bool holds_real_matrix(const layer_result& layer)
+{
+    return is_matrix(layer) && !holds_integers(layer);
+}
+
+inline metric zeros_percentage(const layer_result& layer)
+{
+    if (layer.basic_stats)
+        return layer.basic_stats->zeros_percentage;
+    if (layer.sparsity)
+        for (const sparsity_level& level : layer.sparsity->sparsity_levels)
+            if (level.threshold == 0)
+                return level.percentage;
+    return metric::missing("not measured");
+}
+
+inline metric max_magnitude(const layer_result& layer)
+{
+    if (layer.quantization)
+        return layer.quantization->abs_max;
+    if (layer.basic_stats && layer.basic_stats->min.exists())
+        return std::max(std::fabs(layer.basic_stats->min.value), std::fabs(layer.basic_stats->max.value));
+    return metric::missing("not measured");
+}
+
+// Whether "every |w| <= 1e-6" tells dead from small: not in a tensor that is small throughout, such as an optimizer's moments.
+inline bool dead_means_dead(const layer_result& layer)
+{
+    const metric largest = max_magnitude(layer);
+    return !largest.exists() || largest.value >= 1e3 * dead_magnitude;
+}
+
+inline std::optional<structured_sparsity_result> dead_units(const layer_result& layer)
+{
+    return layer.sparsity && dead_means_dead(layer) ? layer.sparsity->structured_sparsity : std::nullopt;
+}
+
+// The rank that is left when dead rows and columns are taken away.
+inline std::size_t available_rank(const layer_result& layer)
+{
+    const auto [rows, cols] = matrix_shape_of(layer);
+    const structured_sparsity_result dead = dead_units(layer).value_or(structured_sparsity_result{});
+    return std::min(rows - std::min(rows, dead.dead_rows), cols - std::min(cols, dead.dead_columns));
+}
+
+// An SQNR that does not exist because there is no error reaches any limit.
+inline bool reaches_db(const metric& sqnr_db, double limit)
+{
+    return sqnr_db.exists() ? sqnr_db.value >= limit : sqnr_db.reason == "exact";
+}
+
+// The last part of a tensor's name: "bias" of "h.0.attn.bias".
+inline std::string_view last_part(std::string_view name)
+{
+    const std::size_t separator = name.find_last_of("./");
+    return separator == std::string_view::npos ? name : name.substr(separator + 1);
+}
+
+inline bool is_bias(const layer_result& layer)
+{
+    const std::string_view part = last_part(layer.name);
+    return layer.shape.size() == 1 && (part == "b" || part == "beta" || part.starts_with("bias") || part.ends_with("_b") || part.ends_with("bias"));
+}
+
+inline bool is_norm_gain(const layer_result& layer)
+{
+    const std::string_view part = last_part(layer.name);
+    return layer.shape.size() == 1 && (part == "weight" || part == "w" || part == "gamma" || part == "gain" || part == "scale" || part == "g");
+}
+
+inline bool is_embedding(const layer_result& layer)
+{
+    return layer.name.find("emb") != std::string::npos || layer.name.find("wte") != std::string::npos || layer.name.find("wpe") != std::string::npos;
+}
+
+// A number as short as a reader wants it: counts whole, the rest to four digits.
+inline std::string figure(double value)
+{
+    if (value == std::rint(value) && std::fabs(value) < 1e6)
+        return fmt::format("{:.0f}", value + 0.0);  // no "-0"
+    return fmt::format("{:.4g}", value);
+}
+
+inline std::string figure(const metric& number)
+{
+    return number.exists() ? figure(number.value) : number.reason;
+}
+
+}  // namespace detail
+
+}  // namespace weightscope

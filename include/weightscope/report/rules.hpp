@@ -1,0 +1,109 @@
+#pragma once
+
+#include <vector>
+
+#include <weightscope/core/metric.hpp>
+#include <weightscope/report/integrity_rules.hpp>
+#include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/matrix_rules.hpp>
+#include <weightscope/report/rule.hpp>
+#include <weightscope/report/scan_result.hpp>
+
+namespace weightscope {
+
+/// The rule table that verdicts come from unless another one is given. It knows what a healthy random matrix of each shape would
+/// give, names each illness once, and finds nothing above info in Gaussian weights of any shape (near_singular: in fewer than one
+/// matrix in 100,000).
+///
+/// | id | looks at | info | warning | critical |
+/// |---|---|---|---|---|
+/// | unreadable | analysis failed | | | any |
+/// | nonfinite | NaN and infinite entries | | | any |
+/// | all_zero | matrices, every entry 0 | | | all |
+/// | constant | matrices, every entry equal and not 0 | | all | |
+/// | dead_rows, dead_columns | every entry of a row or column at most 1e-6 | | any | > 10 % |
+/// | low_rank | numerical rank / rank that live rows and columns allow | | <= 0.5 | <= 0.1 |
+/// | near_singular | condition number / Gaussian's, where p < 1e-5 | | > 1e4 | |
+/// | outliers | entries beyond the 3 IQR fences | | > 1 % | > 10 % |
+/// | quantization_sqnr | SQNR at 8 bits, one scale per tensor | | < 20 dB | < 10 dB |
+/// | subnormals | entries below the format's normal range | > 1 % | | |
+/// | sparse | exact zeros in a matrix | > 50 % | | |
+/// | tied_copy | equal bytes stored twice | any | | |
+/// | untrained | model: all biases 0 and all norm gains 1 | | 100 % | |
+///
+/// Layers whose figures are those of an earlier one are told by tied_copy alone. Integer tensors are codes, exact as they are:
+/// constant, outliers, quantization_sqnr and subnormals pass them by. With a critical finding the score is at most 79; where a
+/// tensor is not finite or not readable it is at most 39.
+[[nodiscard]] inline std::vector<rule> default_rules()
+{
+    return {detail::unreadable_rule(), detail::nonfinite_rule(),     detail::all_zero_rule(),          detail::constant_rule(),
+            detail::dead_rows_rule(),  detail::dead_columns_rule(),  detail::low_rank_rule(),          detail::near_singular_rule(),
+            detail::outliers_rule(),   detail::quantization_sqnr_rule(), detail::subnormals_rule(),    detail::sparse_rule(),
+            detail::tied_copy_rule(),  detail::untrained_rule()};
+}
+
+/// Fixed thresholds that are in wide use, blind to the shape: for comparison with figures judged by them. Square layers of a
+/// freshly initialised model are called ill-conditioned by these; `default_rules` are not misled so.
+///
+/// | id | looks at | info | warning | critical |
+/// |---|---|---|---|---|
+/// | condition_number | condition number of a matrix | | > 1e4 | > 1e5 |
+/// | extreme_outliers | entries beyond the 3 IQR fences | | > 1 % | > 10 % |
+/// | low_stable_rank | stable rank / total rank | < 0.1 | | |
+///
+/// Each layer is judged on its own, tied ones too. A layer's own score loses 40 or 20 for the first rule, 30 or 15 for the second.
+[[nodiscard]] inline std::vector<rule> classic_rules()
+{
+    return {{.id = "condition_number",
+             .label = "condition number",
+             .metric_name = "spectral.condition_number_at_least",
+             .value = metric_of(&layer_result::spectral, &spectral_result::condition_number_at_least),
+             .warning = 1e4,
+             .critical = 1e5,
+             .meaning = "the matrix is ill-conditioned",
+             .remedy = "compare with the baseline: square matrices are so by nature; otherwise look for dependent rows.",
+             .baseline =
+                 [](const layer_result& layer) {
+                     return layer.spectral && layer.spectral->gaussian_condition_number >= 1 ? metric(layer.spectral->gaussian_condition_number)
+                                                                                             : metric::missing("not measured");
+                 },
+             .applies = detail::is_matrix,
+             .judges_copies = true},
+            {.id = "extreme_outliers",
+             .label = "extreme outliers",
+             .metric_name = "quantization.extreme_outlier_percentage",
+             .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::extreme_outlier_percentage),
+             .warning = 1,
+             .critical = 10,
+             .unit = "%",
+             .meaning = "a few large weights set the quantization step of all others",
+             .remedy = "quantize with one scale per row or group, or keep this layer in 16 bits.",
+             .baseline = [](const layer_result&) { return metric(0.00023); },
+             .applies = detail::is_matrix,
+             .judges_copies = true,
+             .warning_penalty = 15,
+             .critical_penalty = 30},
+            {.id = "low_stable_rank",
+             .label = "stable rank / total rank",
+             .metric_name = "spectral.stable_rank / spectral.total_rank",
+             .value =
+                 [](const layer_result& layer) {
+                     if (!layer.spectral || !layer.spectral->stable_rank.exists() || layer.spectral->total_rank == 0)
+                         return layer.spectral ? layer.spectral->stable_rank : metric::missing("not measured");
+                     return metric(layer.spectral->stable_rank.value / static_cast<double>(layer.spectral->total_rank));
+                 },
+             .compare = comparison::below,
+             .info = 0.1,
+             .meaning = "a few directions carry most of the energy",
+             .remedy = "try a low-rank factorisation, and measure what it loses.",
+             .baseline =
+                 [](const layer_result& layer) {
+                     if (!layer.spectral || layer.spectral->total_rank == 0)
+                         return metric::missing("not measured");
+                     return metric(layer.spectral->gaussian_stable_rank / static_cast<double>(layer.spectral->total_rank));
+                 },
+             .applies = detail::is_matrix,
+             .judges_copies = true}};
+}
+
+}  // namespace weightscope

@@ -1,0 +1,3 @@
+// error: must not be compiled with -ffinite-math-only
+// flags: -ffast-math
+#include <weightscope/core/reduce.hpp>
