@@ -125,6 +125,7 @@ try {
     layers.push_back(head);
 
     std::vector<weightscope::tensor_to_write> tensors;
+    tensors.reserve(layers.size());
     for (const layer& l : layers)
         tensors.push_back({.name = l.name, .shape = l.shape, .bytes = std::as_bytes(std::span(l.values))});
     weightscope::write_safetensors(argv[1], tensors);

@@ -28,8 +28,7 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 // Only what is safe in a signal handler. Nothing is half-written outside interrupts_held, so there is nothing to clean up.
 [[noreturn]] void leave(int signal)
 {
-    const std::string_view text = signal == SIGINT ? "\nweightscope: interrupted; nothing was written\n"
-                                                   : "\nweightscope: terminated; nothing was written\n";
+    const std::string_view text = signal == SIGINT ? "\nweightscope: interrupted\n" : "\nweightscope: terminated\n";
     const std::string_view line = line_open ? text : text.substr(1);
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
     ::_exit(exit_status::signalled + signal);
@@ -47,8 +46,8 @@ void on_signal(int signal)
 void prepare_process()
 {
     for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::fcntl(descriptor, F_GETFD) == -1 && errno == EBADF)
-            [[maybe_unused]] const int opened = ::open("/dev/null", O_RDWR);  // takes the lowest number that is free: this one
+        if (::fcntl(descriptor, F_GETFD) == -1 && errno == EBADF && ::open("/dev/null", O_RDWR) != descriptor)
+            std::abort();  // unheard of: the lowest number that is free is taken, which is this one
     std::signal(SIGPIPE, SIG_IGN);
     for (const int signal : {SIGINT, SIGTERM}) {
         struct sigaction action = {};

@@ -47,6 +47,7 @@
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/natural_order.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/io/safetensors.hpp>

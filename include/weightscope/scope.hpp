@@ -8,7 +8,6 @@
 #include <exception>
 #include <numeric>
 #include <optional>
-#include <regex>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -29,6 +28,7 @@
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/scan_result.hpp>
 
@@ -36,32 +36,13 @@ namespace weightscope {
 
 namespace detail {
 
-inline std::vector<std::regex> compile_patterns(const std::vector<std::string>& patterns, const char* option)
-{
-    std::vector<std::regex> compiled;
-    for (const std::string& pattern : patterns)
-        try {
-            compiled.emplace_back(pattern, std::regex::ECMAScript | std::regex::optimize);
-        } catch (const std::regex_error& error) {
-            throw std::invalid_argument(
-                fmt::format("weightscope::scan(model, options): options.{} has '{}', which is no regular expression: {}", option, pattern, error.what()));
-        }
-    return compiled;
-}
-
 // The tensors that the options choose, stacks of experts taken apart.
 inline std::vector<named_tensor> chosen_tensors(const model& m, const scan_options& options)
 {
-    const auto include = compile_patterns(options.include, "include"), exclude = compile_patterns(options.exclude, "exclude");
-    const auto matches = [](const std::string& name) { return [&name](const std::regex& r) { return std::regex_search(name, r); }; };
+    const name_filter filter({.include = options.include, .exclude = options.exclude, .restrict_to = options.restrict_to});
     std::vector<named_tensor> chosen;
     for (const named_tensor& tensor : m.tensors) {
-        const std::string& name = tensor.name;
-        const bool restricted = std::any_of(options.restrict_to.begin(), options.restrict_to.end(), [&](const std::string& part) {
-            return name.find(part) != std::string::npos;
-        });
-        if ((!include.empty() && std::none_of(include.begin(), include.end(), matches(name)))
-            || std::any_of(exclude.begin(), exclude.end(), matches(name)) || (!options.restrict_to.empty() && !restricted))
+        if (!filter.takes(tensor.name))
             continue;
         for (named_tensor& part : unstack_experts(tensor))
             chosen.push_back(std::move(part));

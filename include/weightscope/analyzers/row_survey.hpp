@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +11,9 @@
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
-#include <weightscope/core/value_bins.hpp>
 #include <weightscope/core/weight_source.hpp>
 
 namespace weightscope {
@@ -48,27 +47,6 @@ template <class Real>
 struct row_kernel
 {
     static constexpr std::size_t width = lane_count;
-
-    [[gnu::always_inline]] static double max_magnitude(const Real* x, std::size_t count)
-    {
-        using bits = bits_of_value<Real>;  // magnitudes order like integers, and integer maxima vectorise under strict flags
-        constexpr bits mask = static_cast<bits>(~bits{0}) >> 1;
-        bits lane[width] = {};
-        std::size_t i = 0;
-        for (; i + width <= count; i += width)
-            for (std::size_t l = 0; l < width; ++l) {
-                const bits magnitude = std::bit_cast<bits>(x[i + l]) & mask;
-                lane[l] = magnitude > lane[l] ? magnitude : lane[l];
-            }
-        for (; i < count; ++i) {
-            const bits magnitude = std::bit_cast<bits>(x[i]) & mask;
-            lane[0] = magnitude > lane[0] ? magnitude : lane[0];
-        }
-        bits largest = 0;
-        for (std::size_t l = 0; l < width; ++l)
-            largest = lane[l] > largest ? lane[l] : largest;
-        return static_cast<double>(std::bit_cast<Real>(largest));
-    }
 
     // Σ e² of quantizing with this scale; 0 where the scale is 0, since every entry is
     [[gnu::always_inline]] static double squared_error(const Real* x, std::size_t count, double scale)
@@ -128,7 +106,7 @@ struct row_kernel
         double largest = 0;
         for (std::size_t begin = 0; begin < cols; begin += group_size) {
             const std::size_t size = cols - begin < group_size ? cols - begin : group_size;
-            const double group_largest = max_magnitude(row + begin, size);
+            const auto group_largest = static_cast<double>(max_magnitude_kernel<Real>{}(row + begin, size));
             largest = group_largest > largest ? group_largest : largest;
             sums->group_squared_error += squared_error(row + begin, size, group_largest / levels);
         }

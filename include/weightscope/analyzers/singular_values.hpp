@@ -11,9 +11,7 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/parallel.hpp>
-#include <weightscope/core/reduce.hpp>
-#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/max_magnitude.hpp>
 
 namespace weightscope {
 
@@ -30,29 +28,6 @@ struct singular_values_result
 };
 
 namespace detail {
-
-// Largest magnitude; infinite or NaN where an entry is.
-inline double max_magnitude(const weight_source& weights)
-{
-    const auto partials = map_chunks(weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
-        std::vector<double> block(std::min(end - begin, block_elements));
-        double largest = 0;
-        for (; begin < end; begin += block_elements) {
-            const std::size_t size = std::min(end - begin, block_elements);
-            weights.read_double(weights.data, begin, size, block.data());
-            for (std::size_t i = 0; i < size; ++i)
-                largest = std::fabs(block[i]) <= largest ? largest : std::fabs(block[i]);  // NaN compares false and stays
-            if (std::isnan(largest))
-                break;
-        }
-        return largest;
-    });
-    double largest = 0;
-    for (const double part : partials)
-        if (!(part <= largest))
-            largest = part;
-    return largest;
-}
 
 // The exact power of two that brings the largest magnitude near 1, so that squares neither overflow nor vanish.
 inline double squaring_factor(double largest)

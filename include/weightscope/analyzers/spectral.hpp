@@ -12,6 +12,7 @@
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/metric.hpp>
 
 namespace weightscope {

@@ -72,6 +72,7 @@ inline std::string quoted(std::string_view cell)
 [[nodiscard]] inline std::string to_csv(const scan_result& scan)
 {
     std::vector<std::string> columns = {"name", "shape", "dtype", "parameters", "transposed", "tied_to", "duplicate_of", "skipped", "error"};
+    const auto fixed = static_cast<std::ptrdiff_t>(columns.size());
     std::vector<std::map<std::string, std::string>> rows;
     for (const layer_result& layer : scan.layers) {
         detail::csv_row row = {{"name", layer.name}};
@@ -80,7 +81,7 @@ inline std::string quoted(std::string_view cell)
         for (const auto& entry : row) {
             auto found = std::find(columns.begin(), columns.end(), entry.first);
             if (found == columns.end())
-                found = columns.insert(place, entry.first);
+                found = columns.insert(std::max(place, columns.begin() + fixed), entry.first);
             place = found + 1;
         }
         rows.emplace_back(row.begin(), row.end());

@@ -1,0 +1,117 @@
+#include "arguments.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/io/atomic_file.hpp>
+#include <weightscope/io/open_model.hpp>
+#include <weightscope/io/printable.hpp>
+
+#include "command.hpp"
+#include "terminal.hpp"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string fault_of_pattern(const std::string& pattern)
+{
+    try {
+        (void)weightscope::name_filter({.include = {pattern}});
+        return {};
+    } catch (const std::invalid_argument&) {
+        return "'" + pattern + "' is no regular expression; put a backslash before ( ) [ ] { } . * + ? that are meant as they stand";
+    }
+}
+
+// Refuses an output before hours of work are spent on what would go there.
+void require_writable(const std::string& target)
+{
+    std::error_code error;
+    const fs::file_status status = fs::status(target, error);
+    if (!target.empty() && target != "-" && (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)))
+        (void)weightscope::atomic_file(target);  // makes its temporary file and removes it
+}
+
+void require_names(const weightscope::model& m, const weightscope::name_filter_options& names)
+{
+    const weightscope::name_filter filter(names);
+    const std::span tensors(m.tensors);
+    if (tensors.empty() || std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return filter.takes(tensor.name); }))
+        return;
+    std::string some;
+    for (const auto& tensor : tensors.first(std::min<std::size_t>(tensors.size(), 3)))
+        some += weightscope::printable(tensor.name) + ", ";
+    throw usage_error(fmt::format("--include, --exclude and --restrict leave none of the {} tensors ({}{}); list them with: weightscope inspect {}",
+                                  tensors.size(), some.substr(0, some.size() - 2), tensors.size() > 3 ? ", ..." : "", m.path.string()));
+}
+
+void require_apart(const weightscope::model& m, const std::string& target)
+{
+    std::error_code error;
+    for (const auto& tensor : m.tensors)
+        if (tensor.file && !target.empty() && fs::equivalent(tensor.file->path(), target, error))
+            throw usage_error(fmt::format("{}: is the model itself; name another file for the result", target));
+}
+
+}  // namespace
+
+CLI::Option* add_list(CLI::App& sub, const std::string& flags, std::vector<std::string>& values, const std::string& description,
+                      const std::string& placeholder)
+{
+    return sub.add_option(flags, values, description)->allow_extra_args(false)->expected(1)->take_all()->type_name(placeholder);
+}
+
+void add_model_arguments(CLI::App& sub, model_arguments& arguments)
+{
+    sub.add_option("MODEL", arguments.location, "a file, a folder of shards, or a hub id in the local Hugging Face cache")->required()->type_name("");
+    const CLI::Validator regex(fault_of_pattern, "", "regex");
+    add_list(sub, "--include", arguments.names.include, "take the tensors with a match in their name (repeatable)", "REGEX")->check(regex);
+    add_list(sub, "--exclude", arguments.names.exclude, "leave out those with a match in their name (repeatable)", "REGEX")->check(regex);
+    add_list(sub, "--restrict", arguments.names.restrict_to, "take the tensors that have one of these in their name", "A,B")->delimiter(',');
+    sub.add_option("--output", arguments.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
+    sub.add_option("--csv", arguments.csv, "write a table with one row per tensor; - is stdout")->type_name("FILE");
+    sub.add_flag("--quiet", arguments.quiet, "print nothing but errors");
+}
+
+weightscope::model open_for(const model_arguments& arguments)
+{
+    if (!arguments.output.empty() && arguments.output == arguments.csv)
+        throw usage_error(fmt::format("--output and --csv both name '{}'; give each its own file", arguments.csv));
+    require_writable(arguments.output);
+    require_writable(arguments.csv);
+    weightscope::model m = weightscope::open_model(arguments.location);
+    require_apart(m, arguments.output);
+    require_apart(m, arguments.csv);
+    require_names(m, arguments.names);
+    return m;
+}
+
+bool uses_stdout(const model_arguments& arguments)
+{
+    return arguments.output == "-" || arguments.csv == "-";
+}
+
+void write_output(const std::string& target, std::string_view text)
+{
+    if (target == "-")
+        return print(text);
+    const interrupts_held held;
+    weightscope::atomic_file file(target);
+    file.write(text);
+    file.commit();
+}
+
+void print(std::string_view text)
+{
+    if (const int error = write_now(stdout, text))
+        throw weightscope::write_error("standard output", fmt::format("cannot be written: {}", std::generic_category().message(error)));
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <weightscope/io/model.hpp>
+#include <weightscope/io/name_filter.hpp>
+
+/// What every command that reads one model understands.
+struct model_arguments
+{
+    std::string location;  ///< file, folder or hub id
+    weightscope::name_filter_options names;
+    std::string output;    ///< JSON; "-" is stdout, empty is none
+    std::string csv;
+    bool quiet = false;
+};
+
+/// Adds MODEL and these options to a command.
+void add_model_arguments(CLI::App& sub, model_arguments& arguments);
+
+/// An option that may be given several times, with one value each.
+CLI::Option* add_list(CLI::App& sub, const std::string& flags, std::vector<std::string>& values, const std::string& description,
+                      const std::string& placeholder);
+
+/// Opens the model that the arguments name, once what they want written is known to be writable.
+/// @throws usage_error  the patterns leave no tensor, or an output would replace the model
+[[nodiscard]] weightscope::model open_for(const model_arguments& arguments);
+
+/// Whether stdout is wanted for JSON or CSV and must carry nothing else.
+[[nodiscard]] bool uses_stdout(const model_arguments& arguments);
+
+/// Writes `text` to a file, whole or not at all, or to stdout where `target` is "-".
+/// @throws write_error
+void write_output(const std::string& target, std::string_view text);
+
+/// Writes `text` to stdout.
+/// @throws write_error  the disk is full, say; that nobody reads a pipe any more is no error
+void print(std::string_view text);

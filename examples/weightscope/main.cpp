@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/version.hpp>
+
+#include "arguments.hpp"
+#include "command.hpp"
+#include "terminal.hpp"
+
+namespace {
+
+constexpr const char* footer = R"(
+Examples:
+  weightscope scan model.safetensors
+  weightscope scan checkpoint-500/ --output scan.json --fail-on critical
+  weightscope inspect openai-community/gpt2 --include attn
+
+Exit status:
+  0    done
+  1    done, and a finding reached --fail-on
+  2    wrong usage
+  3    the model cannot be read or is not valid; a scan that lost single tensors is written
+  4    an output cannot be written
+  5    internal error
+  130  interrupted
+)";
+
+int fail(int status, const std::string& message)
+{
+    print_error(message);
+    return status;
+}
+
+// Reads the command line; true if there is a command to run.
+bool parse(CLI::App& tool, int argc, char** argv, int& status)
+{
+    const auto help = [&] {
+        const auto subs = tool.get_subcommands();
+        return subs.empty() ? &tool : subs.front();
+    };
+    try {
+        tool.parse(argc, argv);
+        return true;
+    } catch (const CLI::CallForHelp&) {
+        print(help()->help());
+    } catch (const CLI::CallForVersion&) {
+        print(fmt::format("weightscope {}\n", weightscope::version));
+    } catch (const CLI::ParseError& error) {
+        std::string what = error.what();
+        if (!what.empty() && what.back() == '.')
+            what.pop_back();
+        status = fail(exit_status::usage, fmt::format("{}; see: {} --help", what, help() == &tool ? "weightscope" : "weightscope " + help()->get_name()));
+    }
+    return false;
+}
+
+int run(int argc, char** argv)
+{
+    CLI::App tool("Tells from a model's weights whether it is healthy, what breaks when it is quantized, and what to do.", "weightscope");
+    command chosen;
+    int status = exit_status::done;
+    tool.set_version_flag("--version", std::string(weightscope::version), "print the version");
+    tool.set_help_flag("--help,-h", "print this");
+    tool.require_subcommand(1);
+    tool.footer(footer);
+    add_inspect(tool, chosen);
+    add_scan(tool, chosen);
+    return parse(tool, argc, argv, status) ? chosen() : status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    prepare_process();
+    try {
+        return run(argc, argv);
+    } catch (const usage_error& error) {
+        return fail(exit_status::usage, error.what());
+    } catch (const weightscope::write_error& error) {
+        return fail(exit_status::unwritable, error.what());
+    } catch (const weightscope::io_error& error) {
+        return fail(exit_status::unreadable, error.what());
+    } catch (const std::filesystem::filesystem_error& error) {
+        return fail(exit_status::unreadable, error.what());
+    } catch (const std::bad_alloc&) {
+        return fail(exit_status::internal_error, "not enough memory; close other programs, or choose fewer tensors with --include");
+    } catch (const std::exception& error) {
+        return fail(exit_status::internal_error, error.what());
+    }
+}
