@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,7 +14,8 @@
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
-#include <weightscope/io/printable.hpp>
+#include <weightscope/report/csv.hpp>
+#include <weightscope/report/text_layout.hpp>
 
 #include "arguments.hpp"
 #include "command.hpp"
@@ -24,6 +24,7 @@
 namespace {
 
 using json = nlohmann::ordered_json;
+using weightscope::detail::harmless;
 
 struct total
 {
@@ -91,53 +92,33 @@ std::string to_json(const inventory& found)
     return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-// RFC 4180
-std::string cell(std::string_view text)
-{
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos)
-        return std::string(text);
-    std::string quoted = "\"";
-    for (const char c : text)
-        quoted += c == '"' ? "\"\"" : std::string(1, c);
-    return quoted + '"';
-}
-
 std::string to_csv(const inventory& found)
 {
     std::string text = "name,shape,dtype,parameters,bytes,tied_to\n";
     for (const weightscope::named_tensor* tensor : found.tensors)
-        text += fmt::format("{},{},{},{},{},{}\n", cell(tensor->name), shape_of(*tensor, "x", ""), to_string(tensor->dtype), tensor->size(),
-                            tensor->bytes.size(), cell(tensor->tied_to));
+        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name), shape_of(*tensor, "x", ""), to_string(tensor->dtype), tensor->size(),
+                            tensor->bytes.size(), weightscope::detail::quoted(tensor->tied_to));
     return text;
 }
 
 std::string to_console(const inventory& found)
 {
-    constexpr std::size_t longest = 1000;
-    std::string text = fmt::format("{}: {}{}{}, {} tensors, {} parameters, {} bytes\n\n", weightscope::printable(found.model.path.string(), longest),
-                                   found.model.format, found.model.architecture.empty() ? "" : ", ", weightscope::printable(found.model.architecture),
-                                   fmt::group_digits(found.all.tensors), fmt::group_digits(found.all.parameters), fmt::group_digits(found.all.bytes));
-    std::size_t name_width = 6, shape_width = 5;  // of the headings
-    for (const weightscope::named_tensor* tensor : found.tensors) {
-        name_width = std::max(name_width, weightscope::printable(tensor->name, longest).size());
-        shape_width = std::max(shape_width, shape_of(*tensor, " x ", "scalar").size());
-    }
-    if (is_terminal(stdout))
-        name_width = std::min(name_width, std::max<std::size_t>(20, terminal_width() - std::min(terminal_width(), shape_width + 50)));
-    const auto row = [&](std::string_view name, std::string_view shape, std::string_view dtype, std::string_view parameters, std::string_view bytes) {
-        return fmt::format("{:<{}}  {:<{}}  {:<11}  {:>15}  {:>16}", name, name_width, shape, shape_width, dtype, parameters, bytes);
-    };
     const auto grouped = [](auto count) { return fmt::format("{}", fmt::group_digits(count)); };
-    text += row("tensor", "shape", "dtype", "parameters", "bytes") + "\n";
+    weightscope::detail::text_table tensors{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}}, dtypes{.headings = {"in all", "tensors", "parameters", "bytes"}};
     for (const weightscope::named_tensor* tensor : found.tensors) {
-        const std::string name = is_terminal(stdout) ? ending_of(tensor->name, name_width) : weightscope::printable(tensor->name, longest);
-        text += row(name, shape_of(*tensor, " x ", "scalar"), to_string(tensor->dtype), grouped(tensor->size()), grouped(tensor->bytes.size()));
-        text += tensor->tied_to.empty() ? "\n" : fmt::format("  tied to {}\n", weightscope::printable(tensor->tied_to, longest));
+        const std::string tie = tensor->tied_to.empty() ? "" : " = " + harmless(tensor->tied_to);
+        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), std::string(to_string(tensor->dtype)), grouped(tensor->size()),
+                                grouped(tensor->bytes.size())});
     }
-    text += "\n";
     for (const auto& [dtype, t] : found.by_dtype)
-        text += row(fmt::format("{} tensors", grouped(t.tensors)), "", to_string(dtype), grouped(t.parameters), grouped(t.bytes)) + "\n";
-    return text;
+        dtypes.rows.push_back({std::string(to_string(dtype)), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes)});
+    dtypes.rows.push_back({"all", grouped(found.all.tensors), grouped(found.all.parameters), grouped(found.all.bytes)});
+
+    constexpr std::size_t unlimited = 1'000'000;
+    const std::size_t width = is_terminal(stdout) ? terminal_width() : unlimited;
+    const weightscope::model& m = found.model;
+    const std::string title = fmt::format("{}: {}{}{}", harmless(m.path.string()), m.format, m.architecture.empty() ? "" : ", ", harmless(m.architecture));
+    return fmt::format("{}\n\n{}\n\n{}\n", title, fmt::join(tensors.lines(width), "\n"), fmt::join(dtypes.lines(width), "\n"));
 }
 
 int run_inspect(const model_arguments& arguments)

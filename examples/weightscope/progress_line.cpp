@@ -6,7 +6,11 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/report/text_layout.hpp>
+
 #include "terminal.hpp"
+
+using weightscope::detail::display_width, weightscope::detail::harmless, weightscope::detail::shortened;
 
 namespace {
 
@@ -26,7 +30,7 @@ std::string line_of(const weightscope::progress& state, std::size_t width)
     const std::string head = fmt::format("[{:#<{}}{:.<{}}] {:3.0f} %  {}/{}  ", "", full, "", bar - full, std::floor(100 * fraction), state.done, state.total);
     const std::string tail = time_left(state.seconds_left);
     const std::size_t taken = std::min(width, head.size() + tail.size());
-    return (head + ending_of(state.name, width - taken) + tail).substr(0, width);
+    return shortened(head + shortened(harmless(state.name), width - taken) + tail, width);
 }
 
 }  // namespace
@@ -48,7 +52,7 @@ void progress_line::show(const weightscope::progress& state)
         shown_ = write_now(stderr, line + "\n") == 0;
         return;
     }
-    const std::size_t length = line.size();
+    const std::size_t length = display_width(line);
     line.append(length_ > length ? length_ - length : 0, ' ');
     shown_ = write_now(stderr, "\r" + line) == 0;
     length_ = length;

@@ -1,16 +1,15 @@
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
@@ -36,20 +35,21 @@ struct scan_arguments
     model_arguments model;
     std::vector<std::string> methods;
     weightscope::scan_options options;
+    std::string orientation = "detect";
     std::string preset = "default";
     std::vector<std::string> thresholds;
     std::size_t top_issues = 10;
-    progress_mode progress = progress_mode::automatic;
-    std::optional<weightscope::severity> fail_on;
+    std::string progress = "auto";
+    std::string fail_on = "never";
 };
 
-constexpr std::array<std::string_view, 5> known_methods = {"basic_stats", "spectral", "quantization", "sparsity", "all"};
-
-std::string fault_of_method(const std::string& method)
+CLI::Validator one_of(const std::vector<std::string>& values)
 {
-    if (std::find(known_methods.begin(), known_methods.end(), method) != known_methods.end())
-        return {};
-    return fmt::format("there is no method '{}'; the methods are {}", method, fmt::join(known_methods, ", "));
+    const auto fault = [values](const std::string& text) {
+        return std::find(values.begin(), values.end(), text) != values.end() ? std::string()
+                                                                             : fmt::format("'{}' is none of {}", text, fmt::join(values, ", "));
+    };
+    return CLI::Validator(fault, "");
 }
 
 weightscope::scan_options options_of(const scan_arguments& arguments)
@@ -63,6 +63,9 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
     options.spectral = chosen("spectral");
     options.quantization = chosen("quantization");
     options.sparsity = chosen("sparsity");
+    options.orientation = arguments.orientation == "out_in" ? weightscope::matrix_orientation::out_in
+                        : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
+                                                            : weightscope::matrix_orientation::detect;
     options.include = arguments.model.names.include;
     options.exclude = arguments.model.names.exclude;
     options.restrict_to = arguments.model.names.restrict_to;
@@ -111,7 +114,9 @@ std::vector<weightscope::rule> rules_of(const scan_arguments& arguments)
 
 weightscope::scan_result scan_with_progress(const weightscope::model& m, const scan_arguments& arguments)
 {
-    progress_line line(arguments.model.quiet ? progress_mode::never : arguments.progress);
+    progress_line line(arguments.model.quiet || arguments.progress == "never" ? progress_mode::never
+                       : arguments.progress == "always"                       ? progress_mode::always
+                                                                              : progress_mode::automatic);
     return weightscope::scan(m, options_of(arguments), [&](const weightscope::progress& state) {
         line.show(state);
         return true;
@@ -142,40 +147,36 @@ int run_scan(const scan_arguments& arguments)
     if (!arguments.model.output.empty())
         write_output(arguments.model.output, weightscope::to_text(weightscope::to_json(scan, health)));
     if (!arguments.model.quiet && !uses_stdout(arguments.model))
-        print(weightscope::to_console(scan, health, {.width = terminal_width(), .color = wants_color(), .top_issues = arguments.top_issues}));
+        print(weightscope::to_console(scan, health, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .top_issues = arguments.top_issues}));
 
     if (tell_lost(scan))
         return exit_status::unreadable;
-    const bool reached = arguments.fail_on && std::any_of(health.findings.begin(), health.findings.end(), [&](const weightscope::finding& f) {
-                             return f.level >= *arguments.fail_on;
-                         });
-    return reached ? exit_status::finding : exit_status::done;
+    const std::size_t critical = health.count(weightscope::severity::critical), warning = health.count(weightscope::severity::warning);
+    const std::size_t counted = arguments.fail_on == "critical" ? critical : arguments.fail_on == "warning" ? critical + warning : 0;
+    return counted > 0 ? exit_status::finding : exit_status::done;
 }
 
 }  // namespace
 
 void add_scan(CLI::App& tool, command& chosen)
 {
-    using weightscope::matrix_orientation;
-    using weightscope::severity;
     CLI::App* sub = tool.add_subcommand("scan", "Analyses every tensor of a model, judges it, and says what to do.");
     const auto arguments = std::make_shared<scan_arguments>();
     scan_arguments& a = *arguments;
     add_model_arguments(*sub, a.model);
-    const CLI::Validator method(fault_of_method, "", "method");
-    add_list(*sub, "--methods", a.methods, fmt::format("what to measure: {} (all)", fmt::join(known_methods, ", ")), "A,B")->delimiter(',')->check(method);
+    const std::vector<std::string> methods = {"basic_stats", "spectral", "quantization", "sparsity", "all"};
+    add_list(*sub, "--methods", a.methods, fmt::format("what to measure: {} (all)", fmt::join(methods, ", ")), "A,B")->delimiter(',')->check(one_of(methods));
     sub->add_option("--bits", a.options.bits, "of the quantization that is simulated, 2 to 16 (8)")->check(CLI::Range(2, 16))->type_name("N");
     sub->add_option("--group-size", a.options.group_size, "neighbours in a row that share a scale (128)")->check(CLI::Range(1, 1 << 30))->type_name("N");
-    const std::map<std::string, matrix_orientation> orientations = {
-        {"detect", matrix_orientation::detect}, {"out_in", matrix_orientation::out_in}, {"in_out", matrix_orientation::in_out}};
-    sub->add_option("--orientation", a.options.orientation, "of matrices: detect, out_in or in_out (detect)")->transform(CLI::Transformer(orientations));
-    sub->add_option("--preset", a.preset, "rules to judge by: default, or classic with fixed thresholds")->check(CLI::IsMember({"default", "classic"}));
-    add_list(*sub, "--threshold", a.thresholds, "change a limit of a rule; LIMIT may be none (repeatable)", "RULE.LEVEL=LIMIT");
+    const auto add_choice = [&](const std::string& name, std::string& value, const std::vector<std::string>& values, const std::string& description) {
+        sub->add_option(name, value, fmt::format("{}: {} ({})", description, fmt::join(values, ", "), value))->type_name("")->check(one_of(values));
+    };
+    add_choice("--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");
+    add_choice("--preset", a.preset, {"default", "classic"}, "rules to judge by");
+    add_list(*sub, "--threshold", a.thresholds, "change a limit of a rule; LIMIT is a number or none (repeatable)", "RULE.LEVEL=LIMIT");
     sub->add_option("--top-issues", a.top_issues, "findings and rows to print (10)")->type_name("N");
     sub->add_option("--threads", a.options.threads, "to use (one per core)")->check(CLI::Range(1, 1024))->type_name("N");
-    const std::map<std::string, progress_mode> modes = {{"auto", progress_mode::automatic}, {"always", progress_mode::always}, {"never", progress_mode::never}};
-    sub->add_option("--progress", a.progress, "auto (on a terminal), always or never")->transform(CLI::Transformer(modes));
-    const std::map<std::string, std::optional<severity>> levels = {{"critical", severity::critical}, {"warning", severity::warning}, {"never", std::nullopt}};
-    sub->add_option("--fail-on", "exit with 1 if there is such a finding or a worse one: critical, warning or never (never)");
+    add_choice("--progress", a.progress, {"auto", "always", "never"}, "progress on stderr; auto is on a terminal");
+    add_choice("--fail-on", a.fail_on, {"critical", "warning", "never"}, "exit with 1 where a finding is as bad or worse");
     sub->callback([&chosen, arguments] { chosen = [arguments] { return run_scan(*arguments); }; });
 }

@@ -96,21 +96,7 @@ int write_now(std::FILE* stream, std::string_view text)
 void print_error(std::string_view message)
 {
     constexpr std::size_t longest = 4000;
-    [[maybe_unused]] const int ignored = write_now(stderr, fmt::format("weightscope: error: {}\n", weightscope::printable(message, longest)));
-}
-
-std::string ending_of(std::string_view text, std::size_t width)
-{
-    constexpr std::size_t longest = 4000;
-    std::string shown = weightscope::printable(text, longest);
-    if (shown.size() <= width)
-        return shown;
-    if (width < 4)
-        return std::string(width, '.');
-    std::size_t begin = shown.size() - (width - 3);
-    while (begin < shown.size() && (static_cast<unsigned char>(shown[begin]) & 0xc0) == 0x80)  // not within a UTF-8 character
-        ++begin;
-    return "..." + shown.substr(begin);
+    (void)write_now(stderr, fmt::format("weightscope: error: {}\n", weightscope::printable(message, longest)));
 }
 
 void set_line_open(bool open)

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <string>
 #include <string_view>
 
 /// What the tool asks of the operating system; terminal.cpp is the only file here that depends on it.
@@ -24,9 +23,6 @@ void prepare_process();
 
 /// Writes one line to stderr: "weightscope: error: " and the message, made fit for a terminal.
 void print_error(std::string_view message);
-
-/// `text`, made fit for one line of a terminal and cut at its beginning to `width` columns or fewer.
-[[nodiscard]] std::string ending_of(std::string_view text, std::size_t width);
 
 /// Tells Ctrl-C whether it has a progress line to leave.
 void set_line_open(bool open);

@@ -114,7 +114,7 @@ TEST_CASE("a broken model is not called good, however good the rest is")
         layers.push_back(layer_of("layer " + std::to_string(i), gaussian(20, 30, i)));
     CHECK(judge(made_up::scan_of(layers)).score == 100);
 
-    made_up::matrix w = gaussian(20, 30);
+    made_up::float_matrix w = gaussian(20, 30);
     w.fill(0);
     layers.push_back(layer_of("zero", w));
     health_result health = judge(made_up::scan_of(layers));

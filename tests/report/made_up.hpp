@@ -23,13 +23,13 @@ namespace made_up {
 
 using namespace weightscope;
 
-using matrix = xt::xtensor<float, 2>;
-using vector = xt::xtensor<float, 1>;
+using float_matrix = xt::xtensor<float, 2>;
+using float_vector = xt::xtensor<float, 1>;
 
-inline matrix gaussian(std::size_t rows, std::size_t cols, std::uint64_t seed = 1, double std = 0.02)
+inline float_matrix gaussian(std::size_t rows, std::size_t cols, std::uint64_t seed = 1, double std = 0.02)
 {
     random_stream random(seed);
-    matrix result = xt::empty<float>({rows, cols});
+    float_matrix result = xt::empty<float>({rows, cols});
     for (float& w : result)
         w = static_cast<float>(std * random.normal());
     return result;

@@ -34,7 +34,7 @@ struct quantization_sensitivity_result
     metric quantization_mse = {};             ///< mean e², e = w - ŵ, one scale for the tensor
     metric quantization_mae = {};             ///< mean |e|
     metric cosine_similarity = {};            ///< of w and ŵ, at most 1
-    metric sqnr_db = {};                      ///< 10 log10(Σw² / Σe²); missing with reason "exact" where the error is 0
+    metric sqnr_db = {};                      ///< 10 log10(Σw² / Σe²); missing with reason "exact" where every weight is a code
     metric abs_max = {};
     metric dynamic_range = {};                ///< abs_max / mean|w|
     metric per_channel_sqnr_db = {};          ///< the same with one scale per row; rank 2 or more
@@ -44,11 +44,12 @@ struct quantization_sensitivity_result
 
 namespace detail {
 
+// Scale times code is rounded once more, by up to 2^-53 of the weight: a noise below that is none.
 inline metric sqnr_db(double signal, double noise)
 {
     if (!(signal > 0))
         return metric::missing("all zero");
-    return noise > 0 ? metric(10 * std::log10(signal / noise)) : metric::missing("exact");
+    return noise > 0x1p-100 * signal ? metric(10 * std::log10(signal / noise)) : metric::missing("exact");
 }
 
 inline quantization_sensitivity_result quantization_sensitivity_of(const element_survey& survey, const std::optional<row_survey>& rows,
