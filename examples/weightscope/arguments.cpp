@@ -1,16 +1,17 @@
 #include "arguments.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
-#include <regex>
 #include <span>
-#include <string_view>
+#include <stdexcept>
 #include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/version.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/io/printable.hpp>
@@ -64,19 +65,46 @@ void require_apart(const weightscope::model& m, const std::string& target)
 
 }  // namespace
 
-CLI::Option* add_list(CLI::App& sub, const std::string& flags, std::vector<std::string>& values, const std::string& description,
-                      const std::string& placeholder)
+CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
+                      const std::string& description)
 {
-    return sub.add_option(flags, values, description)->allow_extra_args(false)->expected(1)->take_all()->type_name(placeholder);
+    return sub.add_option(name, values, description)->allow_extra_args(false)->expected(1)->take_all()->type_name(placeholder);
+}
+
+CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value, const std::vector<std::string>& words,
+                        const std::string& description)
+{
+    return sub.add_option(name, value, fmt::format("{} ({})", description, value))->type_name(fmt::format("{}", fmt::join(words, "|")))->check(one_of(words));
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words)
+{
+    const auto fault = [words](const std::string& text) {
+        const bool known = std::find(words.begin(), words.end(), text) != words.end();
+        return known ? std::string() : fmt::format("'{}' is none of {}", text, fmt::join(words, ", "));
+    };
+    return {fault, ""};
+}
+
+CLI::Validator whole_number(std::size_t least, std::size_t most)
+{
+    const auto fault = [=](const std::string& text) {
+        std::size_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool valid = error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
+        return valid ? std::string() : fmt::format("'{}' is no whole number from {} to {}", text, least, most);
+    };
+    return {fault, ""};
 }
 
 void add_model_arguments(CLI::App& sub, model_arguments& arguments)
 {
+    const CLI::Validator pattern(fault_of_pattern, "");
+    sub.set_version_flag("--version", std::string(weightscope::version), "print the version");
     sub.add_option("MODEL", arguments.location, "a file, a folder of shards, or a hub id in the local Hugging Face cache")->required()->type_name("");
-    const CLI::Validator regex(fault_of_pattern, "", "regex");
-    add_list(sub, "--include", arguments.names.include, "take the tensors with a match in their name (repeatable)", "REGEX")->check(regex);
-    add_list(sub, "--exclude", arguments.names.exclude, "leave out those with a match in their name (repeatable)", "REGEX")->check(regex);
-    add_list(sub, "--restrict", arguments.names.restrict_to, "take the tensors that have one of these in their name", "A,B")->delimiter(',');
+    add_list(sub, "--include", arguments.names.include, "REGEX", "take the tensors with a match in their name (repeatable)")->check(pattern);
+    add_list(sub, "--exclude", arguments.names.exclude, "REGEX", "leave out those with a match in their name (repeatable)")->check(pattern);
+    add_list(sub, "--restrict", arguments.names.restrict_to, "A,B", "take the tensors that have one of these in their name")->delimiter(',');
     sub.add_option("--output", arguments.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub.add_option("--csv", arguments.csv, "write a table with one row per tensor; - is stdout")->type_name("FILE");
     sub.add_flag("--quiet", arguments.quiet, "print nothing but errors");

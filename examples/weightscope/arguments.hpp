@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,9 +23,19 @@ struct model_arguments
 /// Adds MODEL and these options to a command.
 void add_model_arguments(CLI::App& sub, model_arguments& arguments);
 
-/// An option that may be given several times, with one value each.
-CLI::Option* add_list(CLI::App& sub, const std::string& flags, std::vector<std::string>& values, const std::string& description,
-                      const std::string& placeholder);
+/// Adds an option that may be given several times, with one value each.
+CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
+                      const std::string& description);
+
+/// Adds an option whose value is one of these words; the default is told.
+CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value, const std::vector<std::string>& words,
+                        const std::string& description);
+
+/// Accepts one of these words.
+[[nodiscard]] CLI::Validator one_of(const std::vector<std::string>& words);
+
+/// Accepts whole numbers in decimal, `least` and `most` included.
+[[nodiscard]] CLI::Validator whole_number(std::size_t least, std::size_t most);
 
 /// Opens the model that the arguments name, once what they want written is known to be writable.
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -38,41 +37,40 @@ int fail(int status, const std::string& message)
     return status;
 }
 
-// Reads the command line; true if there is a command to run.
-bool parse(CLI::App& tool, int argc, char** argv, int& status)
+// What is wrong with the command line, and whose help tells more.
+std::string fault_of_usage(const CLI::App& tool, const CLI::ParseError& error, const std::string& first)
 {
-    const auto help = [&] {
-        const auto subs = tool.get_subcommands();
-        return subs.empty() ? &tool : subs.front();
-    };
-    try {
-        tool.parse(argc, argv);
-        return true;
-    } catch (const CLI::CallForHelp&) {
-        print(help()->help());
-    } catch (const CLI::CallForVersion&) {
-        print(fmt::format("weightscope {}\n", weightscope::version));
-    } catch (const CLI::ParseError& error) {
-        std::string what = error.what();
-        if (!what.empty() && what.back() == '.')
-            what.pop_back();
-        status = fail(exit_status::usage, fmt::format("{}; see: {} --help", what, help() == &tool ? "weightscope" : "weightscope " + help()->get_name()));
-    }
-    return false;
+    const auto subs = tool.get_subcommands();
+    std::string what = error.what();
+    if (!what.empty() && what.back() == '.')
+        what.pop_back();
+    if (subs.empty())
+        what = first.empty() ? "a command is missing" : fmt::format("there is no {} '{}'", first[0] == '-' ? "option" : "command", first);
+    return fmt::format("{}; see: {} --help", what, subs.empty() ? "weightscope" : "weightscope " + subs.front()->get_name());
 }
 
 int run(int argc, char** argv)
 {
     CLI::App tool("Tells from a model's weights whether it is healthy, what breaks when it is quantized, and what to do.", "weightscope");
     command chosen;
-    int status = exit_status::done;
     tool.set_version_flag("--version", std::string(weightscope::version), "print the version");
     tool.set_help_flag("--help,-h", "print this");
     tool.require_subcommand(1);
     tool.footer(footer);
     add_inspect(tool, chosen);
     add_scan(tool, chosen);
-    return parse(tool, argc, argv, status) ? chosen() : status;
+    try {
+        tool.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        print(tool.help());
+        return exit_status::done;
+    } catch (const CLI::CallForVersion&) {
+        print(fmt::format("weightscope {}\n", weightscope::version));
+        return exit_status::done;
+    } catch (const CLI::ParseError& error) {
+        throw usage_error(fault_of_usage(tool, error, argc > 1 ? argv[1] : ""));
+    }
+    return chosen();
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -35,34 +34,62 @@ std::string line_of(const weightscope::progress& state, std::size_t width)
 
 }  // namespace
 
-progress_line::progress_line(progress_mode mode)
-    : shown_(mode == progress_mode::always || (mode == progress_mode::automatic && is_terminal(stderr))), overwrites_(is_terminal(stderr))
+progress_line::progress_line(progress_mode mode) : overwrites_(is_terminal(stderr))
 {
+    if (mode == progress_mode::always || (mode == progress_mode::automatic && overwrites_))
+        printer_ = std::thread([this] { print_regularly(); });
+}
+
+progress_line::~progress_line()
+{
+    if (!printer_.joinable())
+        return;
+    {
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+    }
+    stopping_.notify_one();
+    printer_.join();
+    if (length_ > 0)
+        (void)write_now(stderr, "\r" + std::string(length_, ' ') + "\r");
+    set_line_open(false);
 }
 
 void progress_line::show(const weightscope::progress& state)
 {
-    const auto now = clock::now();
-    if (!shown_ || (now < next_ && state.done < state.total))
-        return;
-    next_ = now + (overwrites_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1000));
-    constexpr std::size_t widest = 1000;
-    std::string line = line_of(state, overwrites_ ? terminal_width() - 1 : widest);
-    if (!overwrites_) {
-        shown_ = write_now(stderr, line + "\n") == 0;
-        return;
-    }
-    const std::size_t length = display_width(line);
-    line.append(length_ > length ? length_ - length : 0, ' ');
-    shown_ = write_now(stderr, "\r" + line) == 0;
-    length_ = length;
-    set_line_open(true);
+    const std::lock_guard lock(mutex_);
+    name_ = state.name;
+    state_ = state;
+    state_.name = name_;
+    updated_ = clock::now();
+    has_news_ = true;
 }
 
-void progress_line::clear()
+void progress_line::print_regularly()
 {
-    if (length_ > 0)
-        shown_ = write_now(stderr, "\r" + std::string(length_, ' ') + "\r") == 0;
-    length_ = 0;
-    set_line_open(false);
+    const auto interval = overwrites_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1000);
+    std::unique_lock lock(mutex_);
+    while (!stopping_.wait_for(lock, interval, [this] { return stopped_; }))
+        if (overwrites_ ? state_.total > 0 : has_news_)
+            print();
+    if (!overwrites_ && has_news_)
+        print();
+}
+
+void progress_line::print()
+{
+    has_news_ = false;
+    weightscope::progress now = state_;
+    now.seconds_left -= std::chrono::duration<double>(clock::now() - updated_).count();
+    if (!overwrites_) {
+        constexpr std::size_t widest = 1000;
+        (void)write_now(stderr, line_of(now, widest) + "\n");
+        return;
+    }
+    std::string line = line_of(now, terminal_width() - 1);
+    const std::size_t length = display_width(line);
+    line.append(length_ > length ? length_ - length : 0, ' ');
+    (void)write_now(stderr, "\r" + line);
+    length_ = length;
+    set_line_open(true);
 }

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include <weightscope/core/progress.hpp>
 
@@ -9,7 +13,7 @@
 enum class progress_mode
 {
     automatic,  ///< on a terminal
-    always,     ///< a line that overwrites itself on a terminal, one line a second elsewhere
+    always,     ///< a line that overwrites itself on a terminal, at most one line a second elsewhere
     never
 };
 
@@ -20,15 +24,23 @@ public:
     explicit progress_line(progress_mode mode);
     progress_line(const progress_line&) = delete;
     progress_line& operator=(const progress_line&) = delete;
-    ~progress_line() { clear(); }
+    ~progress_line();
 
     void show(const weightscope::progress& state);
-    void clear();
 
 private:
     using clock = std::chrono::steady_clock;
 
-    bool shown_ = false, overwrites_ = false;
-    std::size_t length_ = 0;  // of the line on the terminal
-    clock::time_point next_ = clock::time_point::min();
+    void print_regularly();
+    void print();
+
+    bool overwrites_ = false;
+    std::mutex mutex_ = {};  // guards all below
+    std::condition_variable stopping_ = {};
+    bool stopped_ = false, has_news_ = false;
+    weightscope::progress state_ = {};
+    std::string name_ = {};           // state_.name, which belongs to the caller
+    clock::time_point updated_ = {};  // when state_ was
+    std::size_t length_ = 0;          // of the line on the terminal
+    std::thread printer_ = {};
 };

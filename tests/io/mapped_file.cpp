@@ -114,8 +114,8 @@ TEST_CASE("reading a file that shrinks while it is mapped is an error, not a cra
                                + " bytes while it was being read; wait until nothing writes to it and read it again";
     CHECK(message<io_error>([&] { file.verify(); }) == expected);
     // whatever the reader makes of it, returns or throws
-    CHECK(message<io_error>([&] { detail::read_verified(file, [&] { return sum(file); }); }) == expected);
-    CHECK(message<io_error>([&] { detail::read_verified(file, [] { throw std::logic_error("?"); }); }) == expected);
+    CHECK(message<io_error>([&] { detail::read_verified(&file, [&] { return sum(file); }); }) == expected);
+    CHECK(message<io_error>([&] { detail::read_verified(&file, [] { throw std::logic_error("?"); }); }) == expected);
 
     // back at its old size: the zeros are still there, and remembered
     std::filesystem::resize_file(path, 4 * page);

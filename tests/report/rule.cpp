@@ -47,7 +47,8 @@ TEST_CASE("a rule is a few lines: an id, a number and a limit")
     CHECK(f.metric_name == "basic_stats.l2_norm");
     CHECK(f.value == 10);
     CHECK(f.threshold == 9);
-    CHECK(f.message == "basic_stats.l2_norm 10 > 9");
+    CHECK(f.message == "basic_stats.l2_norm: 10 > 9");
+    CHECK(f.meaning == "too loud");
     CHECK(f.remedy == "rescale it");
     CHECK(health.score == 97);
 }
@@ -95,7 +96,7 @@ TEST_CASE("limits may be multiples of the baseline, and the message says so")
     REQUIRE(health.findings.size() == 1);
     CHECK(health.findings[0].level == severity::warning);
     CHECK(health.findings[0].threshold == 8);
-    CHECK(health.findings[0].message == "norm 10 m > 8 m (2 times a Gaussian matrix's 4 m)");
+    CHECK(health.findings[0].message == "norm: 10 m > 8 m (2 times a Gaussian matrix's 4 m)");
     r.baseline = [](const layer_result&) { return metric::missing("unknown"); };
     CHECK(judge(norm_ten(), {r}).findings.empty());
     CHECK(judge(norm_ten(), {r}).rules[0].missing_count == 1);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/value_bins.hpp>
 #include <weightscope/core/weight_source.hpp>
 
 namespace weightscope {
@@ -42,44 +44,42 @@ struct row_survey
 
 namespace detail {
 
-// One row in a buffer, where entries that are not finite become 0.
+// One row of finite entries.
 template <class Real>
 struct row_kernel
 {
-    static constexpr std::size_t width = lane_count;
-
+    using bits = bits_of_value<Real>;
     // Σ e² of quantizing with this scale; 0 where the scale is 0, since every entry is
     [[gnu::always_inline]] static double squared_error(const Real* x, std::size_t count, double scale)
     {
         if (!(scale > 0))
             return 0;
-        double lane[width] = {};
-        std::size_t i = 0;
-        for (; i + width <= count; i += width)
-            for (std::size_t l = 0; l < width; ++l) {
+        const std::size_t whole = count - count % lane_count;
+        return squared_error_in<lane_count>(x, whole, scale) + squared_error_in<1>(x + whole, count - whole, scale);
+    }
+
+    template <std::size_t Width>
+    [[gnu::always_inline]] static double squared_error_in(const Real* x, std::size_t count, double scale)
+    {
+        double lane[Width] = {}, sum = 0;
+        for (std::size_t i = 0; i < count; i += Width)
+            for (std::size_t l = 0; l < Width; ++l) {
                 const double w = static_cast<double>(x[i + l]), error = w - std::nearbyint(w / scale) * scale;
                 lane[l] += error * error;
             }
-        double sum = 0;
-        for (; i < count; ++i) {
-            const double w = static_cast<double>(x[i]), error = w - std::nearbyint(w / scale) * scale;
-            sum += error * error;
-        }
-        for (std::size_t l = 0; l < width; ++l)
+        for (std::size_t l = 0; l < Width; ++l)
             sum += lane[l];
         return sum;
     }
 
-    [[gnu::always_inline]] static double sum_squares(const Real* x, std::size_t count)
+    template <std::size_t Width>
+    [[gnu::always_inline]] static double sum_squares_in(const Real* x, std::size_t count)
     {
-        double lane[width] = {}, sum = 0;
-        std::size_t i = 0;
-        for (; i + width <= count; i += width)
-            for (std::size_t l = 0; l < width; ++l)
+        double lane[Width] = {}, sum = 0;
+        for (std::size_t i = 0; i < count; i += Width)
+            for (std::size_t l = 0; l < Width; ++l)
                 lane[l] += static_cast<double>(x[i + l]) * static_cast<double>(x[i + l]);
-        for (; i < count; ++i)
-            sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-        for (std::size_t l = 0; l < width; ++l)
+        for (std::size_t l = 0; l < Width; ++l)
             sum += lane[l];
         return sum;
     }
@@ -87,22 +87,19 @@ struct row_kernel
     template <std::size_t M>
     [[gnu::always_inline]] static void count_groups(const Real* x, std::size_t count, n_of_m_count* result)
     {
-        std::size_t satisfied = 0;
+        result->groups += count / M;
         for (std::size_t group = 0; group + M <= count; group += M) {
             std::size_t nonzero = 0;
             for (std::size_t i = 0; i < M; ++i)
                 nonzero += x[group + i] != 0;
-            satisfied += nonzero <= M / 2;
+            result->satisfied += nonzero <= M / 2;
         }
-        result->groups += count / M;
-        result->satisfied += satisfied;
     }
 
-    [[gnu::always_inline]] void operator()(Real* row, std::size_t cols, std::size_t group_size, double levels,
-                                           std::uint8_t* column_alive, row_survey* sums) const
+    // column_magnitudes: bits of the largest magnitude seen in each column
+    [[gnu::always_inline]] void operator()(const Real* row, std::size_t cols, std::size_t group_size, double levels,
+                                           bits* column_magnitudes, row_survey* sums) const
     {
-        for (std::size_t j = 0; j < cols; ++j)
-            row[j] = std::isfinite(row[j]) ? row[j] : Real{0};
         double largest = 0;
         for (std::size_t begin = 0; begin < cols; begin += group_size) {
             const std::size_t size = cols - begin < group_size ? cols - begin : group_size;
@@ -111,27 +108,36 @@ struct row_kernel
             sums->group_squared_error += squared_error(row + begin, size, group_largest / levels);
         }
         sums->channel_squared_error += squared_error(row, cols, largest / levels);
-        sums->sum_squares += sum_squares(row, cols);
+        const std::size_t whole = cols - cols % lane_count;
+        sums->sum_squares += sum_squares_in<lane_count>(row, whole) + sum_squares_in<1>(row + whole, cols - whole);
         sums->dead_rows += largest <= dead_magnitude;
+        bits smallest = magnitude_mask<Real>;
         for (std::size_t j = 0; j < cols; ++j) {
-            const auto x = static_cast<double>(row[j]);
-            column_alive[j] |= (x > dead_magnitude) | (x < -dead_magnitude);
+            const bits magnitude = std::bit_cast<bits>(row[j]) & magnitude_mask<Real>;
+            column_magnitudes[j] = magnitude > column_magnitudes[j] ? magnitude : column_magnitudes[j];
+            smallest = magnitude < smallest ? magnitude : smallest;
         }
-        count_groups<4>(row, cols, &sums->two_of_four);
-        count_groups<8>(row, cols, &sums->four_of_eight);
+        if (smallest > 0) {  // no zeros: no pattern to look for
+            sums->two_of_four.groups += cols / 4;
+            sums->four_of_eight.groups += cols / 8;
+        } else {
+            count_groups<4>(row, cols, &sums->two_of_four);
+            count_groups<8>(row, cols, &sums->four_of_eight);
+        }
     }
 };
 
 template <class Real>
 row_survey survey_rows_as(const matrix_source& matrix, weight_source::reader<Real> read, int bits, std::size_t group_size)
 {
+    using magnitude_bits = typename row_kernel<Real>::bits;
     struct thread_state
     {
         std::vector<Real> row;
-        std::vector<std::uint8_t> column_alive;
+        std::vector<magnitude_bits> column_magnitudes;
     };
     per_thread<thread_state> threads([&] {
-        return thread_state{std::vector<Real>(matrix.cols), std::vector<std::uint8_t>(matrix.cols)};
+        return thread_state{std::vector<Real>(matrix.cols), std::vector<magnitude_bits>(matrix.cols)};
     });
     const std::size_t rows_per_chunk = std::max<std::size_t>(1, chunk_elements / matrix.cols);
     const auto partials = map_chunks(matrix.rows, rows_per_chunk, [&](std::size_t begin, std::size_t end) {
@@ -139,7 +145,11 @@ row_survey survey_rows_as(const matrix_source& matrix, weight_source::reader<Rea
         row_survey sums;
         for (std::size_t i = begin; i < end; ++i) {
             read(matrix.elements.data, i * matrix.cols, matrix.cols, state.row.data());
-            dispatch(row_kernel<Real>{}, state.row.data(), matrix.cols, group_size, symmetric_levels(bits), state.column_alive.data(), &sums);
+            const Real* row = state.row.data();
+            if (!std::isfinite(dispatch(max_magnitude_kernel<Real>{}, row, matrix.cols)))
+                for (Real& x : state.row)
+                    x = std::isfinite(x) ? x : Real{0};
+            dispatch(row_kernel<Real>{}, row, matrix.cols, group_size, symmetric_levels(bits), state.column_magnitudes.data(), &sums);
         }
         return sums;
     });
@@ -156,7 +166,9 @@ row_survey survey_rows_as(const matrix_source& matrix, weight_source::reader<Rea
         result.four_of_eight.satisfied += part.four_of_eight.satisfied;
     }
     for (std::size_t j = 0; j < matrix.cols; ++j)
-        result.dead_columns += std::none_of(threads.begin(), threads.end(), [j](auto& state) { return state.column_alive[j]; });
+        result.dead_columns += std::all_of(threads.begin(), threads.end(), [j](const thread_state& state) {
+            return static_cast<double>(std::bit_cast<Real>(state.column_magnitudes[j])) <= dead_magnitude;
+        });
     return result;
 }
 

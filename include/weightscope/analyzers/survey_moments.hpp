@@ -2,12 +2,14 @@
 // The first pass of survey_streamed.hpp: power sums about a shift, extremes, census, and how many weights each bin holds.
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/value_bins.hpp>
 
 namespace weightscope::detail {
@@ -28,92 +31,138 @@ struct shifted_sums
     value_census census;
 };
 
-// Sums over one block that lies in the first-level cache. A weight that is not finite is replaced by the shift, which is itself
-// a weight: it moves neither the sums nor the extremes. Returns how many weights were not finite, zero or subnormal.
+// Smallest and largest weight and magnitude of a block. All four are maxima and minima of integers: the bits of a magnitude order
+// like the magnitude, and with those of a negative number turned over they order like the number.
 template <class T>
-struct block_sums
+struct block_extremes
 {
-    static constexpr std::size_t width = lane_count;
-    static constexpr auto exponent_mask = std::bit_cast<bits_of_value<T>>(std::numeric_limits<T>::infinity());
+    using bits = bits_of_value<T>;
+    using key = std::make_signed_t<bits>;
+    static constexpr int sign_shift = 8 * sizeof(T) - 1;
 
-    double s1[width] = {}, s2[width] = {}, s3[width] = {}, s4[width] = {}, magnitude[width] = {};
-    T low[width], high[width];
-    bits_of_value<T> special[width] = {};
+    key low = std::numeric_limits<key>::max(), high = std::numeric_limits<key>::min();
+    bits low_magnitude = ~bits{0}, high_magnitude = 0;
 
-    [[gnu::always_inline]] explicit block_sums(T shift)
+    block_extremes() = default;
+    [[gnu::always_inline]] block_extremes(const T* weights, std::size_t count)
     {
-        for (std::size_t l = 0; l < width; ++l)
-            low[l] = high[l] = shift;
-    }
-
-    [[gnu::always_inline]] void add(T weight, T shift, std::size_t l)
-    {
-        const auto exponent = std::bit_cast<bits_of_value<T>>(weight) & exponent_mask;
-        const bool finite = exponent != exponent_mask;
-        const T w = finite ? weight : shift;
-        const double x = static_cast<double>(w), d = x - static_cast<double>(shift), d2 = d * d;
-        s1[l] += d;
-        s2[l] += d2;
-        s3[l] += d2 * d;
-        s4[l] += d2 * d2;
-        magnitude[l] += finite ? std::fabs(x) : 0.0;
-        low[l] = w < low[l] ? w : low[l];
-        high[l] = w > high[l] ? w : high[l];
-        special[l] += (exponent == 0) | !finite;
-    }
-
-    [[gnu::always_inline]] std::size_t add_to(shifted_sums& sums) const
-    {
-        std::size_t specials = 0;
+        constexpr std::size_t width = simd<key>::width;
+        constexpr auto mask = static_cast<key>(magnitude_mask<T>);
+        simd_vector<key> lows = low - simd_vector<key>{}, highs = high - simd_vector<key>{};
+        simd_vector<key> low_magnitudes = lows, high_magnitudes = {};
+        for_each_group<width>(weights, count, [&](const T* group) __attribute__((always_inline)) {
+            simd_vector<key> value;
+            std::memcpy(&value, group, sizeof value);
+            const simd_vector<key> ordered = value ^ ((value >> sign_shift) & mask), magnitude = value & mask;
+            lows = ordered < lows ? ordered : lows;
+            highs = ordered > highs ? ordered : highs;
+            low_magnitudes = magnitude < low_magnitudes ? magnitude : low_magnitudes;
+            high_magnitudes = magnitude > high_magnitudes ? magnitude : high_magnitudes;
+        });
         for (std::size_t l = 0; l < width; ++l) {
-            sums.s1 += s1[l];
-            sums.s2 += s2[l];
-            sums.s3 += s3[l];
-            sums.s4 += s4[l];
-            sums.sum_magnitude += magnitude[l];
-            sums.min = std::min(sums.min, static_cast<double>(low[l]));
-            sums.max = std::max(sums.max, static_cast<double>(high[l]));
-            specials += special[l];
+            low = lows[l] < low ? lows[l] : low;
+            high = highs[l] > high ? highs[l] : high;
+            low_magnitude = static_cast<bits>(low_magnitudes[l]) < low_magnitude ? static_cast<bits>(low_magnitudes[l]) : low_magnitude;
+            high_magnitude = static_cast<bits>(high_magnitudes[l]) > high_magnitude ? static_cast<bits>(high_magnitudes[l]) : high_magnitude;
         }
-        return specials;
+    }
+
+    [[gnu::always_inline]] static double number(key ordered)
+    {
+        return static_cast<double>(std::bit_cast<T>(ordered ^ ((ordered >> sign_shift) & static_cast<key>(magnitude_mask<T>))));
+    }
+    [[gnu::always_inline]] bool all_finite() const { return high_magnitude < std::bit_cast<bits>(std::numeric_limits<T>::infinity()); }
+    [[gnu::always_inline]] bool all_normal() const { return all_finite() && low_magnitude >= std::bit_cast<bits>(std::numeric_limits<T>::min()); }
+    [[gnu::always_inline]] double min() const { return number(low); }
+    [[gnu::always_inline]] double max() const { return number(high); }
+};
+
+template <class T>
+struct extremes_kernel
+{
+    [[gnu::always_inline]] void operator()(const T* weights, std::size_t count, block_extremes<T>* extremes) const
+    {
+        *extremes = block_extremes<T>(weights, count);
     }
 };
 
 template <class T>
-struct first_pass_kernel
+struct power_sums_kernel
 {
-    [[gnu::always_inline]] void operator()(const T* weights, std::size_t count, T shift, shifted_sums* sums,
-                                           std::uint32_t* table) const
+    [[gnu::always_inline]] void operator()(const T* weights, std::size_t count, double shift, shifted_sums* sums) const
     {
-        constexpr std::size_t width = block_sums<T>::width;
-        for (std::size_t begin = 0; begin < count; begin += block_elements) {
-            const T* block = weights + begin;
-            const std::size_t size = count - begin < block_elements ? count - begin : block_elements;
-            block_sums<T> partial(shift);
-            std::size_t i = 0;
-            for (; i + width <= size; i += width)
-                for (std::size_t l = 0; l < width; ++l)
-                    partial.add(block[i + l], shift, l);
-            for (; i < size; ++i)
-                partial.add(block[i], shift, 0);
-            if (partial.add_to(*sums) == 0)
-                sums->census.count += size;
-            else
-                for (i = 0; i < size; ++i)
-                    take_census(sums->census, static_cast<double>(block[i]), 1, static_cast<double>(std::numeric_limits<T>::min()));
+        const std::size_t whole = count - count % lane_count;
+        add<lane_count>(weights, whole, shift, sums);
+        add<1>(weights + whole, count - whole, shift, sums);
+    }
 
-            if (!table)
-                continue;
-            std::uint32_t* odd = table + value_bin_count;  // two tables: equal neighbours need not wait for each other's store
-            for (i = 0; i + 2 <= size; i += 2) {
-                ++table[signed_magnitude_bin(block[i])];
-                ++odd[signed_magnitude_bin(block[i + 1])];
+    template <std::size_t Width>
+    [[gnu::always_inline]] static void add(const T* weights, std::size_t count, double shift, shifted_sums* sums)
+    {
+        double s1[Width] = {}, s2[Width] = {}, s3[Width] = {}, s4[Width] = {}, magnitude[Width] = {};
+        for (std::size_t i = 0; i < count; i += Width)
+            for (std::size_t l = 0; l < Width; ++l) {
+                const double x = static_cast<double>(weights[i + l]), d = x - shift, d2 = d * d;
+                s1[l] += d;
+                s2[l] += d2;
+                s3[l] += d2 * d;
+                s4[l] += d2 * d2;
+                magnitude[l] += std::fabs(x);
             }
-            if (i < size)
-                ++table[signed_magnitude_bin(block[i])];
+        for (std::size_t l = 0; l < Width; ++l) {
+            sums->s1 += s1[l];
+            sums->s2 += s2[l];
+            sums->s3 += s3[l];
+            sums->s4 += s4[l];
+            sums->sum_magnitude += magnitude[l];
         }
     }
 };
+
+// Two tables in turn: equal neighbours need not wait for each other's store.
+template <class T>
+struct bin_count_kernel
+{
+    [[gnu::always_inline]] void operator()(const T* weights, std::size_t count, std::uint32_t* even) const
+    {
+        std::uint32_t* odd = even + value_bin_count;
+        std::size_t i = 0;
+        for (; i + 2 <= count; i += 2) {
+            ++even[signed_magnitude_bin(weights[i])];
+            ++odd[signed_magnitude_bin(weights[i + 1])];
+        }
+        if (i < count)
+            ++even[signed_magnitude_bin(weights[i])];
+    }
+};
+
+// Small loops one after the other over a block in the first-level cache: each has its own lane width, and one loop that did all
+// would not vectorise (measured: 2.1 ns a float against 0.4 ns).
+template <class T>
+void add_block(const T* weights, std::size_t count, T shift, shifted_sums& sums, std::uint32_t* table)
+{
+    if (table)
+        dispatch(bin_count_kernel<T>{}, weights, count, table);
+    block_extremes<T> extremes;
+    dispatch(extremes_kernel<T>{}, weights, count, &extremes);
+    if (extremes.all_normal())
+        sums.census.count += count;
+    else
+        for (std::size_t i = 0; i < count; ++i)
+            take_census(sums.census, static_cast<double>(weights[i]), 1, static_cast<double>(std::numeric_limits<T>::min()));
+
+    T finite[block_elements];
+    if (!extremes.all_finite()) {  // the shift is a weight: in their place it moves neither the sums about it nor the extremes
+        std::transform(weights, weights + count, finite, [shift](T w) { return std::isfinite(w) ? w : shift; });
+        const auto replaced = std::count_if(weights, weights + count, [](T w) { return !std::isfinite(w); });
+        sums.sum_magnitude -= static_cast<double>(replaced) * std::fabs(static_cast<double>(shift));
+        weights = finite;
+        dispatch(extremes_kernel<T>{}, weights, count, &extremes);
+    }
+    sums.min = std::min(sums.min, extremes.min());
+    sums.max = std::max(sums.max, extremes.max());
+    dispatch(power_sums_kernel<T>{}, weights, count, static_cast<double>(shift), &sums);
+}
 
 // A finite weight near the middle of the values, so that sums about it lose no digits; 0 where a sample finds none.
 template <class T>
@@ -175,8 +224,9 @@ first_pass_result first_pass(std::span<const T> weights, bool with_bins)
     per_thread<std::vector<std::uint32_t>> tables([] { return std::vector<std::uint32_t>(2 * value_bin_count); });
     const auto partials = map_chunks(weights.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
         shifted_sums sums;
-        dispatch(first_pass_kernel<T>{}, weights.data() + begin, end - begin, shift, &sums,
-                 with_bins ? tables.local().data() : nullptr);
+        std::uint32_t* table = with_bins ? tables.local().data() : nullptr;
+        for (; begin < end; begin += block_elements)
+            add_block(weights.data() + begin, std::min(end - begin, block_elements), shift, sums, table);
         return sums;
     });
 

@@ -14,10 +14,8 @@
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/survey_moments.hpp>
 #include <weightscope/analyzers/survey_second_pass.hpp>
-#include <weightscope/core/parallel.hpp>
-#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/value_bins.hpp>
-#include <weightscope/core/value_multiset.hpp>
 
 namespace weightscope::detail {
 
@@ -59,31 +57,30 @@ public:
         }
     }
 
-    std::vector<std::size_t> wanted_bins() const
+    std::vector<wanted_bin> wanted_bins() const
     {
-        std::vector<std::size_t> bins;
+        std::vector<wanted_bin> bins;
         for (const auto& entry : by_value_)
-            bins.push_back(entry.first);
+            if (counts_[entry.first] > 0)
+                bins.push_back({entry.first, counts_[entry.first]});
         return bins;
     }
 
     // Takes what the second pass found in the wanted bins.
-    void resolve(std::map<std::size_t, value_multiset> contents)
+    void resolve(std::map<std::size_t, bin_magnitudes> contents)
     {
+        contents.merge(by_value_);  // bins without weights stay empty
         by_value_ = std::move(contents);
-        for (auto& [m, merged] : by_magnitude_) {
-            std::vector<value_count> both;
-            for (const std::size_t bin : {std::size_t{0x7fff} - m, std::size_t{0x8000} + m})
-                if (const auto found = by_value_.find(bin); found != by_value_.end())
-                    both.insert(both.end(), found->second.ascending().begin(), found->second.ascending().end());
-            merged = value_multiset(magnitudes_of(both));
-        }
+        for (auto& [m, both] : by_magnitude_)
+            both = bin_magnitudes::merged(by_value_[0x8000 + m], by_value_[0x7fff - m]);
     }
 
     double kth(std::uint64_t k) const
     {
         const std::size_t bin = position(ends_, k);
-        return by_value_.at(bin).kth(k - before(ends_, bin));
+        const bin_magnitudes& found = by_value_.at(bin);
+        k -= before(ends_, bin);
+        return bin >= 0x8000 ? found.kth(k) : -found.kth(found.total() - 1 - k);  // the largest magnitude is the lowest
     }
     double kth_magnitude(std::uint64_t k) const
     {
@@ -93,12 +90,14 @@ public:
     std::uint64_t count_below(double x) const
     {
         const std::size_t bin = bin_of<T>(x);
-        return before(ends_, bin) + (counts_[bin] ? by_value_.at(bin).count_below(x) : 0);
+        const bin_magnitudes& found = by_value_.at(bin);
+        return before(ends_, bin) + (bin >= 0x8000 ? found.count_below(x) : found.total() - found.count_at_most(-x));
     }
     std::uint64_t count_at_most(double x) const
     {
         const std::size_t bin = bin_of<T>(x);
-        return before(ends_, bin) + (counts_[bin] ? by_value_.at(bin).count_at_most(x) : 0);
+        const bin_magnitudes& found = by_value_.at(bin);
+        return before(ends_, bin) + (bin >= 0x8000 ? found.count_at_most(x) : found.total() - found.count_below(-x));
     }
     std::uint64_t count_magnitude_at_most(double t) const
     {
@@ -115,11 +114,7 @@ private:
     }
     static std::uint64_t before(const std::vector<std::uint64_t>& ends, std::size_t i) { return i == 0 ? 0 : ends[i - 1]; }
 
-    void want(std::size_t bin)
-    {
-        if (counts_[bin])
-            by_value_.try_emplace(bin);
-    }
+    void want(std::size_t bin) { by_value_.try_emplace(bin); }
     void want_magnitude(std::size_t m)
     {
         by_magnitude_.try_emplace(m);
@@ -140,7 +135,7 @@ private:
     }
 
     std::vector<std::uint64_t> counts_, ends_, magnitude_ends_;
-    std::map<std::size_t, value_multiset> by_value_, by_magnitude_;
+    std::map<std::size_t, bin_magnitudes> by_value_, by_magnitude_;
 };
 
 // The nearest number to x that parts the bins: weights of the bins below `first_bin` are less than `edge`, the others are not.

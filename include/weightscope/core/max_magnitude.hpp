@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/value_bins.hpp>
 #include <weightscope/core/weight_source.hpp>
 
@@ -21,21 +23,21 @@ struct max_magnitude_kernel
     [[gnu::always_inline]] Real operator()(const Real* x, std::size_t count) const
     {
         using bits = bits_of_value<Real>;
-        constexpr bits mask = static_cast<bits>(~bits{0}) >> 1;
-        bits lane[lane_count] = {};
-        std::size_t i = 0;
-        for (; i + lane_count <= count; i += lane_count)
-            for (std::size_t l = 0; l < lane_count; ++l) {
-                const bits magnitude = std::bit_cast<bits>(x[i + l]) & mask;
-                lane[l] = magnitude > lane[l] ? magnitude : lane[l];
-            }
-        for (; i < count; ++i) {
-            const bits magnitude = std::bit_cast<bits>(x[i]) & mask;
-            lane[0] = magnitude > lane[0] ? magnitude : lane[0];
-        }
+        constexpr std::size_t width = simd<bits>::width;
+        simd_vector<bits> a = {}, b = {};
+        for_each_group<2 * width>(x, count, [&](const Real* group) __attribute__((always_inline)) {
+            simd_vector<bits> v, w;
+            std::memcpy(&v, group, sizeof v);
+            std::memcpy(&w, group + width, sizeof w);
+            v &= magnitude_mask<Real>;
+            w &= magnitude_mask<Real>;
+            a = v > a ? v : a;
+            b = w > b ? w : b;
+        });
+        a = b > a ? b : a;
         bits largest = 0;
-        for (std::size_t l = 0; l < lane_count; ++l)
-            largest = lane[l] > largest ? lane[l] : largest;
+        for (std::size_t l = 0; l < width; ++l)
+            largest = a[l] > largest ? a[l] : largest;
         return std::bit_cast<Real>(largest);
     }
 };

@@ -20,6 +20,10 @@ inline constexpr std::uint32_t finite_magnitude_bins = 0x7f80;  // m of every fi
 template <std::floating_point T>
 using bits_of_value = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
+// All bits but the sign.
+template <std::floating_point T>
+inline constexpr bits_of_value<T> magnitude_mask = static_cast<bits_of_value<T>>(~bits_of_value<T>{0}) >> 1;
+
 // The 16 bits (sign, m) of a weight; m >= finite_magnitude_bins where it is not finite.
 template <std::floating_point T>
 [[gnu::always_inline]] inline std::uint32_t signed_magnitude_bin(T weight)

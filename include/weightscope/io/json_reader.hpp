@@ -139,12 +139,14 @@ public:
             fail(offset, fmt::format("the key '{}' stands twice in one object", printable(text)));
         return pass({.kind = json_kind::key, .text = text});
     }
-    [[noreturn]] bool parse_error(std::size_t, const std::string& last_token, const nlohmann::detail::exception&)
+    [[noreturn]] bool parse_error(std::size_t bytes_read, const std::string&, const nlohmann::detail::exception&)
     {
-        const std::uint64_t offset = token_offset();
-        if (offset == source_.offset + source_.text.size())
-            fail(offset, "the JSON text ends too early");
-        fail(offset, fmt::format("cannot be read as JSON at '{}'", printable(last_token, 40)));
+        const std::size_t size = source_.text.size();
+        if (bytes_read > size)  // it counts the end as a byte
+            fail(source_.offset + size, "the JSON text ends too early");
+        const std::string_view rest = source_.text.substr(bytes_read - 1);
+        fail(source_.offset + bytes_read - 1,
+             fmt::format("cannot be read as JSON at '{}'", printable(rest.substr(0, utf8_front(rest).length))));
     }
 
     [[noreturn]] void fail(std::uint64_t offset, std::string_view fault) const

@@ -182,21 +182,26 @@ inline void mapped_file::verify() const
 
 namespace detail {
 
-// What `read()` returns, unless the file turns out to have changed under it: then that is the error, whatever read() made of it.
+// What `read()` returns, unless the file turns out to have changed under it: then that is the error, whatever read() made of
+// it. The file may be null.
 template <class F>
-std::invoke_result_t<F&> read_verified(const mapped_file& file, F&& read)
+std::invoke_result_t<F&> read_verified(const mapped_file* file, F&& read)
 {
+    const auto verify = [file] {
+        if (file != nullptr)
+            file->verify();
+    };
     try {
         if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
             read();
-            file.verify();
+            verify();
         } else {
             decltype(auto) result = read();
-            file.verify();
+            verify();
             return std::forward<decltype(result)>(result);
         }
     } catch (...) {
-        file.verify();
+        verify();
         throw;
     }
 }

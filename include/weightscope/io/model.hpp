@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -54,6 +53,40 @@ struct model
     std::string architecture = {};  ///< "model_type" of the config.json beside it, or empty
 };
 
+namespace detail {
+
+// The bytes of a tensor, copied if they are not aligned for its elements. (No template: it is the same for all dtypes.)
+class aligned_bytes
+{
+public:
+    aligned_bytes(const named_tensor& tensor, std::size_t alignment) : data_(tensor.bytes.data())
+    {
+        if (reinterpret_cast<std::uintptr_t>(data_) % alignment == 0)
+            return;
+        copy_ = std::make_unique<std::byte[]>(tensor.bytes.size());  // new aligns for every scalar
+        std::copy(tensor.bytes.begin(), tensor.bytes.end(), copy_.get());
+        data_ = copy_.get();
+    }
+
+    const std::byte* data() const { return data_; }
+
+private:
+    const std::byte* data_;
+    std::unique_ptr<std::byte[]> copy_;
+};
+
+inline void require_visitable(const named_tensor& tensor)
+{
+    require(is_numeric(tensor.dtype),
+            "visit(tensor '{}'): {} elements are listed, not analysed; expected a numeric dtype",
+            printable(tensor.name), to_string(tensor.dtype));
+    require(tensor.bytes.size() == tensor.size() * (bits_of(tensor.dtype) / 8),
+            "visit(tensor '{}'): {} bytes do not hold {} elements of {}", printable(tensor.name), tensor.bytes.size(),
+            tensor.size(), to_string(tensor.dtype));
+}
+
+}  // namespace detail
+
 /// Calls `f(view)` with a read-only xtensor view of the elements of `tensor` and returns what it returns.
 ///
 ///     visit(tensor, [](const auto& weights) { return analyze_basic_stats(weights).kurtosis; })
@@ -69,33 +102,17 @@ struct model
 template <class F>
 decltype(auto) visit(const named_tensor& tensor, F&& f)
 {
-    require(is_numeric(tensor.dtype),
-            "visit(tensor '{}'): {} elements are listed, not analysed; expected a numeric dtype",
-            printable(tensor.name), to_string(tensor.dtype));
-    require(tensor.bytes.size() == tensor.size() * (bits_of(tensor.dtype) / 8),
-            "visit(tensor '{}'): {} bytes do not hold {} elements of {}", printable(tensor.name), tensor.bytes.size(),
-            tensor.size(), to_string(tensor.dtype));
-    return with_scalar(tensor.dtype, [&]<class T>(std::type_identity<T>) -> decltype(auto) {
-        const auto call = [&](const T* elements) -> decltype(auto) {
+    detail::require_visitable(tensor);
+    return detail::read_verified(tensor.file.get(), [&]() -> decltype(auto) {
+        return with_scalar(tensor.dtype, [&]<class T>(std::type_identity<T>) -> decltype(auto) {
+            const detail::aligned_bytes bytes(tensor, alignof(T));
+            const T* elements = reinterpret_cast<const T*>(bytes.data());
             const auto view = xt::adapt(elements, tensor.size(), xt::no_ownership(), tensor.shape);
-            static_assert(
-                std::is_invocable_v<F&, decltype((view))>,
-                "visit(tensor, f): f must be callable as f(view) for a view of each numeric dtype, as a lambda with "
-                "a parameter const auto& is");
+            static_assert(std::is_invocable_v<F&, decltype((view))>,
+                          "visit(tensor, f): f must be callable as f(view) for a view of each numeric dtype, as a "
+                          "lambda with a parameter const auto& is");
             return f(view);
-        };
-        const auto read = [&]() -> decltype(auto) {
-            const auto address = reinterpret_cast<std::uintptr_t>(tensor.bytes.data());
-            if (address % alignof(T) == 0)
-                return call(reinterpret_cast<const T*>(tensor.bytes.data()));
-            std::vector<T> aligned(tensor.size());
-            if (!aligned.empty())
-                std::memcpy(aligned.data(), tensor.bytes.data(), tensor.bytes.size());
-            return call(aligned.data());
-        };
-        if (!tensor.file)
-            return read();
-        return detail::read_verified(*tensor.file, read);
+        });
     });
 }
 

@@ -117,7 +117,7 @@ inline model open_file(const std::filesystem::path& path)
     const auto file = std::make_shared<const mapped_file>(path);
     if (format_of(*file) == file_format::json)
         return open_index(*file);
-    return read_verified(*file, [&] { return read_safetensors(file); });
+    return read_verified(file.get(), [&] { return read_safetensors(file); });
 }
 
 }  // namespace detail

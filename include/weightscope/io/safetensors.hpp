@@ -102,7 +102,7 @@ inline model read_safetensors(const std::shared_ptr<const mapped_file>& file)
 [[nodiscard]] inline model read_safetensors(const std::filesystem::path& path)
 {
     const auto file = std::make_shared<const mapped_file>(path);
-    return detail::read_verified(*file, [&] { return detail::read_safetensors(file); });
+    return detail::read_verified(file.get(), [&] { return detail::read_safetensors(file); });
 }
 
 /// The elements of `weights` as they lie in a file: row-major, little-endian.

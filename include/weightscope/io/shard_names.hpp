@@ -3,11 +3,13 @@
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,15 +23,9 @@ namespace weightscope::detail {
 // "model-00002-of-00003.safetensors", taken apart.
 struct shard_name
 {
-    std::string prefix;      // "model"
-    std::size_t digits = 0;  // of the first number
-    std::size_t total = 0;
-    std::string total_text;  // "00003"
-
-    std::string of_shard(std::size_t i) const
-    {
-        return fmt::format("{}-{:0{}}-of-{}.safetensors", prefix, i, digits, total_text);
-    }
+    std::string prefix;  // "model"
+    std::string number;  // "00002"
+    std::string total;   // "00003"
 };
 
 inline std::optional<shard_name> parse_shard_name(std::string_view file)
@@ -45,35 +41,47 @@ inline std::optional<shard_name> parse_shard_name(std::string_view file)
             --begin;
         const std::string_view digits = file.substr(begin);
         file.remove_suffix(digits.size());
-        return digits;
+        return std::string(digits);
     };
     if (!drop_text(".safetensors"))
         return std::nullopt;
-    const std::string_view total = drop_digits();
-    if (!drop_text("-of-"))
+    const std::string total = drop_digits();
+    if (total.empty() || !drop_text("-of-"))
         return std::nullopt;
-    const std::string_view number = drop_digits();
-    if (total.empty() || number.empty() || !drop_text("-"))
+    const std::string number = drop_digits();
+    if (number.empty() || !drop_text("-"))
         return std::nullopt;
-    shard_name name{.prefix = std::string(file), .digits = number.size(), .total = 0, .total_text = std::string(total)};
-    if (std::from_chars(total.data(), total.data() + total.size(), name.total).ec != std::errc())
-        return std::nullopt;
-    return name;
+    return shard_name{std::string(file), number, total};
 }
 
-// Refuses a list of files if it holds some of the shards of a model, but not all.
+// Refuses a list of files, in natural order, if it holds some of the shards of a model, but not all.
 inline void require_all_shards(const std::filesystem::path& folder, const std::vector<std::string>& files)
 {
-    const std::set<std::string_view> present(files.begin(), files.end());
-    for (const std::string& file : files) {
-        const auto name = parse_shard_name(file);
-        if (!name)
-            continue;
-        const std::size_t first = present.contains(name->of_shard(0)) ? 0 : 1;
-        for (std::size_t i = first; i < first + name->total; ++i)
-            if (const std::string expected = name->of_shard(i); !present.contains(expected))
-                throw io_error(folder, std::nullopt, {},
-                               fmt::format("the shard '{}' is missing; download it as well", printable(expected)));
+    const auto value = [](const std::string& digits) -> std::optional<std::size_t> {
+        std::size_t n = 0;
+        const bool fits = std::from_chars(digits.data(), digits.data() + digits.size(), n).ec == std::errc();
+        return fits ? std::optional(n) : std::nullopt;
+    };
+    struct shard_set
+    {
+        std::size_t digits;  // of the first number: 1 in "1 of 10", 5 in "00001-of-00010"
+        std::set<std::size_t> numbers = {};
+    };
+    std::map<std::pair<std::string, std::string>, shard_set> sets;  // by prefix and total
+    for (const std::string& file : files)
+        if (const auto name = parse_shard_name(file); name && value(name->number) && value(name->total))
+            sets.try_emplace({name->prefix, name->total}, shard_set{name->number.size()})
+                .first->second.numbers.insert(*value(name->number));
+    for (const auto& [key, shards] : sets) {
+        const auto& [prefix, total] = key;
+        const std::size_t first = shards.numbers.contains(0) ? 0 : 1;
+        std::size_t i = first;
+        while (shards.numbers.contains(i))
+            ++i;
+        if (i - first < *value(total))
+            throw io_error(folder, std::nullopt, {},
+                           fmt::format("the shard '{}-{:0{}}-of-{}.safetensors' is missing; download it as well",
+                                       printable(prefix), i, shards.digits, total));
     }
 }
 

@@ -48,7 +48,7 @@ inline model open_shards(const std::filesystem::path& folder, const std::vector<
         const auto file = std::make_shared<const mapped_file>(folder / shard);
         if (format_of(*file) != file_format::safetensors)
             throw io_error(file->path(), std::nullopt, {}, "is a JSON text, expected a shard in safetensors");
-        model part = read_verified(*file, [&] { return read_safetensors(file); });
+        model part = read_verified(file.get(), [&] { return read_safetensors(file); });
         std::move(part.tensors.begin(), part.tensors.end(), std::back_inserter(result.tensors));
         for (auto& [key, value] : part.metadata)
             if (std::none_of(result.metadata.begin(), result.metadata.end(),
@@ -62,7 +62,7 @@ inline model open_shards(const std::filesystem::path& folder, const std::vector<
 inline model open_index(const mapped_file& file)
 {
     const std::filesystem::path folder = file.path().parent_path();
-    const shard_index index = read_verified(file, [&] { return read_shard_index(file); });
+    const shard_index index = read_verified(&file, [&] { return read_shard_index(file); });
     std::set<std::string, decltype(&natural_less)> shards(natural_less);
     for (const index_entry& entry : index.entries) {
         std::error_code error;

@@ -97,7 +97,7 @@ inline std::string findings_text(const health_result& health, const console_opti
         const std::size_t left = options.width - indent - display_width(shown_id) - 2;
         const std::string layer = shortened(f.layer.empty() ? "the model" : harmless(f.layer), left);
         text += "\n" + style.of(f.level, level) + style.bold(layer) + "  " + shown_id + "\n";
-        append_wrapped(text, harmless(f.message), options.width, indent, plain);
+        append_wrapped(text, harmless(f.meaning.empty() ? f.message : f.message + "; " + f.meaning), options.width, indent, plain);
         append_wrapped(text, harmless(f.remedy), options.width, indent, [&](std::string_view line) { return style.dim(line); });
     }
     if (health.findings.size() > options.top_issues)
@@ -142,11 +142,11 @@ inline text_table quantization_table(const scan_result& scan, std::size_t limit)
             return metric::missing("no error");
         return metric(-layer.quantization->sqnr_db.value);
     };
-    const auto decibels = [](const metric& db) { return db.exists() ? fmt::format("{:.1f}", db.value) : db.reason; };
+    const auto figures = [](const metric& db) { return db.exists() ? fmt::format("{:.1f}", db.value) : db.reason; };
     for (const layer_result* layer : top_layers(scan, limit, key)) {
         const quantization_sensitivity_result& q = *layer->quantization;
         const metric& extreme = q.extreme_outlier_percentage;
-        table.rows.push_back({harmless(layer->name), decibels(q.sqnr_db), decibels(q.per_channel_sqnr_db), decibels(q.group_sqnr_db),
+        table.rows.push_back({harmless(layer->name), figures(q.sqnr_db), figures(q.per_channel_sqnr_db), figures(q.group_sqnr_db),
                               extreme.exists() ? fmt::format("{:.3f}", extreme.value) : extreme.reason});
     }
     return table;
@@ -178,8 +178,8 @@ inline text_table sparsity_table(const scan_result& scan, std::size_t limit)
 ///     1 critical finding, 2 warnings, 0 notes in 53 tensors of model.safetensors
 ///
 ///     critical  transformer.h.3.attn.c_attn.weight  nonfinite
-///               3 NaN and 0 infinite among 110,592 entries
-///               go back to the last checkpoint without them; ...
+///               3 NaN and 0 infinite among 110,592 entries; whatever this layer feeds becomes NaN or infinite
+///               Go back to the last checkpoint without them; ...
 ///
 /// @param scan     see scan
 /// @param health   see judge

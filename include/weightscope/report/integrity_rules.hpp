@@ -1,6 +1,7 @@
 #pragma once
 // Rules about what a file holds at all: unreadable, broken, empty, repeated and untouched tensors.
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -20,15 +21,23 @@ namespace weightscope::detail {
 inline constexpr int no_excellent = 79;  // a model with a critical finding is not "Excellent", however large it is
 inline constexpr int unfit = 39;         // and one that computes NaN, or that could not be read, is not fit for use
 
-inline std::string grouped(std::size_t count)
-{
-    return fmt::format("{}", fmt::group_digits(count));
-}
-
 inline bool is_one_value(const layer_result& layer)
 {
     return layer.basic_stats && layer.basic_stats->census.finite_count() == layer.parameters && layer.parameters > 1
         && layer.basic_stats->min.value == layer.basic_stats->max.value;
+}
+
+inline rule empty_rule()
+{
+    return {.id = "empty",
+            .label = "tensors with numbers",
+            .metric_name = "count of layers",
+            .model_value = [](const scan_result& scan) { return metric(static_cast<double>(std::count_if(scan.layers.begin(), scan.layers.end(), holds_numbers))); },
+            .compare = comparison::at_most,
+            .critical = 0,
+            .meaning = "there is nothing to judge",
+            .remedy = "Scan the file that holds the weights.",
+            .score_limit = unfit};
 }
 
 inline rule unreadable_rule()
@@ -39,8 +48,8 @@ inline rule unreadable_rule()
             .value = [](const layer_result& layer) { return metric(layer.error.empty() ? 0 : 1); },
             .compare = comparison::at_least,
             .critical = 1,
-            .meaning = "the tensor could not be analysed",
-            .remedy = "fetch or export the file again; nothing is known about this tensor.",
+            .meaning = "nothing is known about this tensor",
+            .remedy = "Fetch or export the file again.",
             .describe = [](const layer_result& layer) { return layer.error; },
             .score_limit = unfit};
 }
@@ -59,7 +68,7 @@ inline rule nonfinite_rule()
                 },
             .critical = 0,
             .meaning = "whatever this layer feeds becomes NaN or infinite",
-            .remedy = "go back to the last checkpoint without them; lower the learning rate or clip gradients if training diverged, "
+            .remedy = "Go back to the last checkpoint without them; lower the learning rate or clip gradients if training diverged, "
                       "scale before the conversion if a narrow format overflowed.",
             .describe =
                 [](const layer_result& layer) {
@@ -79,13 +88,14 @@ inline rule all_zero_rule()
             .compare = comparison::at_least,
             .critical = 100,
             .unit = "%",
-            .meaning = "every weight is zero: the layer passes nothing on",
-            .remedy = "check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
+            .meaning = "the layer passes nothing on",
+            .remedy = "Check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
             .applies =
                 [](const layer_result& layer) {
-                    return is_matrix(layer) && layer.parameters > 1
+                    return holds_matrix_with_zeros(layer) && layer.parameters > 1
                         && (!layer.basic_stats || layer.basic_stats->census.finite_count() == layer.parameters);
                 },
+            .describe = [](const layer_result& layer) { return fmt::format("all {} weights are 0", grouped(layer.parameters)); },
             .score_limit = no_excellent};
 }
 
@@ -103,8 +113,8 @@ inline rule constant_rule()
                 },
             .compare = comparison::at_most,
             .warning = 0,
-            .meaning = "all weights are equal: the layer sees only the sum of its inputs",
-            .remedy = "check that the layer was initialised at random and trained.",
+            .meaning = "the layer sees only the sum of its inputs",
+            .remedy = "Check that the layer was initialised at random and trained.",
             .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && is_one_value(layer) && layer.basic_stats->min.value != 0; },
             .describe =
                 [](const layer_result& layer) {
@@ -119,8 +129,8 @@ inline rule tied_copy_rule()
             .metric_name = "duplicate_of",
             .value = [](const layer_result& layer) { return metric(static_cast<double>(layer.parameters)); },
             .info = 0,
-            .meaning = "the file stores these bytes twice",
-            .remedy = "tie the two tensors when saving, if the architecture does.",
+            .meaning = "the file is larger than it need be",
+            .remedy = "Tie the two tensors when saving, if the architecture does.",
             .applies = [](const layer_result& layer) { return !layer.duplicate_of.empty(); },
             .describe =
                 [](const layer_result& layer) {
@@ -159,8 +169,8 @@ inline rule untrained_rule()
             .compare = comparison::at_least,
             .warning = 100,
             .unit = "%",
-            .meaning = "the model looks untrained: every bias and every norm gain is as initialised",
-            .remedy = "check that this is the trained checkpoint and that its weights were loaded before it was saved."};
+            .meaning = "the model looks untrained",
+            .remedy = "Check that this is the trained checkpoint and that its weights were loaded before it was saved."};
 }
 
 }  // namespace weightscope::detail

@@ -109,6 +109,7 @@ inline ordered_json json_of(const finding& f)
                            {"threshold", json_number(f.threshold)}};
     append_metric(object, "baseline", f.baseline, false);
     append_member(object, "message", f.message);
+    append_member(object, "meaning", f.meaning);
     append_member(object, "remedy", f.remedy);
     return object;
 }

@@ -56,6 +56,7 @@ struct finding
     double threshold = 0;          ///< the limit that it crossed
     metric baseline = {};          ///< what Gaussian entries in that shape would give
     std::string message = {};      ///< one line: what was found
+    std::string meaning = {};      ///< one clause: what is wrong with that
     std::string remedy = {};       ///< one sentence: what to do
 };
 
@@ -118,7 +119,7 @@ inline std::string with_unit(double value, const std::string& unit)
 
 inline std::string message_of(const rule& r, const finding& f)
 {
-    std::string text = fmt::format("{} {} {} {}", r.label.empty() ? r.metric_name : r.label, with_unit(f.value, r.unit), to_string(r.compare),
+    std::string text = fmt::format("{}: {} {} {}", r.label.empty() ? r.metric_name : r.label, with_unit(f.value, r.unit), to_string(r.compare),
                                    with_unit(f.threshold, r.unit));
     if (f.baseline.exists())
         text += r.times_baseline ? fmt::format(" ({} times a Gaussian matrix's {})", figure(*r.limit(f.level)), with_unit(f.baseline.value, r.unit))
@@ -135,20 +136,32 @@ inline std::optional<finding> finding_of(const rule& r, double value, const metr
             continue;
         const double threshold = r.times_baseline ? *limit * baseline.value : *limit;
         if (crosses(value, r.compare, threshold))
-            return finding{.rule_id = r.id, .level = level, .metric_name = r.metric_name, .value = value, .threshold = threshold, .baseline = baseline};
+            return finding{.rule_id = r.id,
+                           .level = level,
+                           .metric_name = r.metric_name,
+                           .value = value,
+                           .threshold = threshold,
+                           .baseline = baseline,
+                           .meaning = r.meaning};
     }
     return std::nullopt;
 }
 
 inline bool concerns(const rule& r, const layer_result& layer)
 {
-    return r.value && layer.skipped.empty() && (r.judges_copies || !layer.counted_elsewhere()) && (!r.applies || r.applies(layer));
+    return r.value && holds_numbers(layer) && (r.judges_copies || !layer.counted_elsewhere()) && (!r.applies || r.applies(layer));
 }
 
-// What the rules find in one layer, each illness once.
+inline bool explained(const rule& r, const std::set<std::string>& fired)
+{
+    return std::any_of(r.explained_by.begin(), r.explained_by.end(), [&](const std::string& cause) { return fired.contains(cause); });
+}
+
+// What the rules find in one layer, each illness once. A number that is missing for a reason that another rule tells is not missed.
 inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_result& layer, std::vector<rule_outcome>& outcomes)
 {
     std::vector<std::pair<finding, rule_outcome*>> found;
+    std::vector<rule_outcome*> without_number;
     std::set<std::string> fired;
     for (rule_outcome& outcome : outcomes) {
         const rule& r = outcome.judged_by;
@@ -156,7 +169,7 @@ inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_re
             continue;
         const metric value = r.value(layer), baseline = r.baseline ? r.baseline(layer) : metric::missing("no baseline");
         if (!value.exists() || (r.times_baseline && !baseline.exists())) {
-            ++outcome.missing_count;
+            without_number.push_back(&outcome);
             continue;
         }
         ++outcome.judged_count;
@@ -168,10 +181,9 @@ inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_re
             found.emplace_back(std::move(*f), &outcome);
         }
     }
-    std::erase_if(found, [&](const auto& entry) {
-        const auto& causes = entry.second->judged_by.explained_by;
-        return std::any_of(causes.begin(), causes.end(), [&](const std::string& cause) { return fired.contains(cause); });
-    });
+    for (rule_outcome* outcome : without_number)
+        outcome->missing_count += !explained(outcome->judged_by, fired);
+    std::erase_if(found, [&](const auto& entry) { return explained(entry.second->judged_by, fired); });
     return found;
 }
 

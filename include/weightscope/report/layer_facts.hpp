@@ -42,6 +42,12 @@ inline matrix_shape matrix_shape_of(const layer_result& layer)
     return layer.transposed ? matrix_shape{cols, rows} : matrix_shape{rows, cols};
 }
 
+// Not a tensor of a type that is only listed, and not one with a dimension of 0.
+inline bool holds_numbers(const layer_result& layer)
+{
+    return layer.skipped.empty() && std::find(layer.shape.begin(), layer.shape.end(), std::size_t{0}) == layer.shape.end();
+}
+
 inline bool is_matrix(const layer_result& layer)
 {
     return layer.shape.size() >= 2;
@@ -57,6 +63,12 @@ inline bool holds_integers(const layer_result& layer)
 inline bool holds_real_matrix(const layer_result& layer)
 {
     return is_matrix(layer) && !holds_integers(layer);
+}
+
+// Not in codes of other integer types, whose zero point, or what is packed into them, stands elsewhere.
+inline bool holds_matrix_with_zeros(const layer_result& layer)
+{
+    return is_matrix(layer) && (!holds_integers(layer) || parse_dtype(layer.dtype) == dtype::int8);
 }
 
 inline metric zeros_percentage(const layer_result& layer)
@@ -83,7 +95,7 @@ inline metric max_magnitude(const layer_result& layer)
 inline bool dead_means_dead(const layer_result& layer)
 {
     const metric largest = max_magnitude(layer);
-    return !largest.exists() || largest.value >= 1e3 * dead_magnitude;
+    return !largest.exists() || largest.value >= 1e3 * dead_magnitude || largest.value == 0;
 }
 
 inline std::optional<structured_sparsity_result> dead_units(const layer_result& layer)
@@ -129,17 +141,27 @@ inline bool is_embedding(const layer_result& layer)
     return layer.name.find("emb") != std::string::npos || layer.name.find("wte") != std::string::npos || layer.name.find("wpe") != std::string::npos;
 }
 
+inline std::string grouped(std::size_t count)
+{
+    return fmt::format("{}", fmt::group_digits(count));
+}
+
 // A number as short as a reader wants it: counts whole, the rest to four digits.
 inline std::string figure(double value)
 {
-    if (value == std::rint(value) && std::fabs(value) < 1e6)
-        return fmt::format("{:.0f}", value + 0.0);  // no "-0"
-    return fmt::format("{:.4g}", value);
+    if (value != std::rint(value) || std::fabs(value) >= 1e6)
+        return fmt::format("{:.4g}", value);
+    return (value < 0 ? "-" : "") + grouped(static_cast<std::size_t>(std::fabs(value)));
 }
 
 inline std::string figure(const metric& number)
 {
     return number.exists() ? figure(number.value) : number.reason;
+}
+
+inline std::string decibels(const metric& number)
+{
+    return number.exists() ? fmt::format("{:.1f} dB", number.value) : number.reason;
 }
 
 }  // namespace detail

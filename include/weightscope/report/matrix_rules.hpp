@@ -38,12 +38,12 @@ inline rule dead_rows_rule()
             .critical = 10,
             .unit = "%",
             .meaning = "outputs that do not depend on the input",
-            .remedy = "prune these outputs together with what reads them.",
+            .remedy = "Prune these outputs together with what reads them.",
             .applies =
                 [](const layer_result& layer) {
                     const auto dead = dead_units(layer);
                     const bool padding_row = is_embedding(layer) && dead && dead->dead_rows == 1;  // of the padding token, by design
-                    return is_matrix(layer) && matrix_shape_of(layer).cols >= least_unit_length && !padding_row;
+                    return holds_matrix_with_zeros(layer) && matrix_shape_of(layer).cols >= least_unit_length && !padding_row;
                 },
             .describe =
                 [](const layer_result& layer) {
@@ -69,8 +69,8 @@ inline rule dead_columns_rule()
             .critical = 10,
             .unit = "%",
             .meaning = "inputs that nobody reads",
-            .remedy = "prune these inputs together with what produces them.",
-            .applies = [](const layer_result& layer) { return is_matrix(layer) && matrix_shape_of(layer).rows >= least_unit_length; },
+            .remedy = "Prune these inputs together with what produces them.",
+            .applies = [](const layer_result& layer) { return holds_matrix_with_zeros(layer) && matrix_shape_of(layer).rows >= least_unit_length; },
             .describe =
                 [](const layer_result& layer) {
                     const structured_sparsity_result dead = *dead_units(layer);
@@ -98,8 +98,8 @@ inline rule low_rank_rule()
             .warning = 0.5,
             .critical = 0.1,
             .meaning = "most directions carry nothing",
-            .remedy = "keep it as two factors, or retrain it.",
-            .applies = [](const layer_result& layer) { return is_matrix(layer) && std::min(matrix_shape_of(layer).rows, matrix_shape_of(layer).cols) >= 4; },
+            .remedy = "Keep it as two factors, or retrain it.",
+            .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && std::min(matrix_shape_of(layer).rows, matrix_shape_of(layer).cols) >= 4; },
             .describe =
                 [](const layer_result& layer) {
                     return fmt::format("numerical rank {} of {} possible", figure(layer.spectral->numerical_rank), available_rank(layer));
@@ -109,11 +109,11 @@ inline rule low_rank_rule()
                     const auto [rows, cols] = matrix_shape_of(layer);
                     const double rank = layer.spectral->numerical_rank.value, break_even = break_even_rank(rows, cols);
                     if (rank >= break_even)
-                        return fmt::format("retrain it; factors would be smaller only below rank {}.", figure(break_even));
-                    return fmt::format("keep it as two factors of rank {}, {} numbers instead of {} (worth it below rank {}), or retrain it.", figure(rank),
+                        return fmt::format("Retrain it; factors would be smaller only below rank {}.", figure(break_even));
+                    return fmt::format("Keep it as two factors of rank {}, {} numbers instead of {} (worth it below rank {}), or retrain it.", figure(rank),
                                        grouped(static_cast<std::size_t>(rank) * (rows + cols)), grouped(rows * cols), figure(break_even));
                 },
-            .explained_by = {"all_zero", "constant"},
+            .explained_by = {"all_zero", "nonfinite", "constant"},
             .score_limit = no_excellent};
 }
 
@@ -127,8 +127,8 @@ inline rule near_singular_rule()
             .value = metric_of(&layer_result::spectral, &spectral_result::condition_number_at_least),
             .warning = 1e4,
             .times_baseline = true,
-            .meaning = "some direction is all but lost: chance would not do that to one healthy matrix in 100,000",
-            .remedy = "look for outputs that are sums of others; do not invert, whiten or fine-tune it in low precision before that.",
+            .meaning = "some direction is all but lost, and not by chance",
+            .remedy = "Look for outputs that are sums of others; do not invert, whiten or fine-tune it in low precision before that.",
             .baseline =
                 [](const layer_result& layer) {
                     return layer.spectral && layer.spectral->gaussian_condition_number >= 1 ? metric(layer.spectral->gaussian_condition_number)
@@ -136,13 +136,27 @@ inline rule near_singular_rule()
                 },
             .applies =
                 [](const layer_result& layer) {
-                    if (!is_matrix(layer) || !layer.spectral)
-                        return is_matrix(layer);
-                    const metric& p = layer.spectral->condition_number_p_value;
-                    return !p.exists() || p.value < 1e-5;
+                    const metric p = layer.spectral ? layer.spectral->condition_number_p_value : metric::missing("not measured");
+                    return holds_real_matrix(layer) && (!p.exists() || p.value < 1e-5);
                 },
-            .explained_by = {"all_zero", "constant", "low_rank", "dead_rows", "dead_columns"}};
+            .explained_by = {"all_zero", "nonfinite", "constant", "low_rank", "dead_rows", "dead_columns"}};
 }
+
+// The coarsest scale that was measured to help.
+inline std::string advice_on_scales(const layer_result& layer)
+{
+    const quantization_sensitivity_result& q = *layer.quantization;
+    const std::string measured =
+        fmt::format("per row {}, per groups of {} {}", decibels(q.per_channel_sqnr_db), q.group_size, decibels(q.group_sqnr_db));
+    if (reaches_db(q.per_channel_sqnr_db, good_sqnr_db))
+        return fmt::format("Quantize with one scale per row (measured: {}).", measured);
+    if (reaches_db(q.group_sqnr_db, good_sqnr_db))
+        return fmt::format("Quantize with one scale per group of {} (measured: {}).", q.group_size, measured);
+    return fmt::format("Keep this layer in 16 bits, or clip its outliers first (measured: {}).", measured);
+}
+
+// Above this share of zeros the others no longer say how the weights are spread.
+inline constexpr double most_zeros_percentage = 25;
 
 // Where more than a quarter of the weights are zero the quartiles close in and any weight looks extreme: with a third of a Gaussian
 // set to zero 1.7 % lie beyond 3 IQR. Below 1,000 weights a single one is too large a share.
@@ -156,13 +170,14 @@ inline rule outliers_rule()
             .critical = 10,
             .unit = "%",
             .meaning = "a few large weights set the quantization step of all others",
-            .remedy = "quantize with one scale per row or group, clip, or keep this layer in 16 bits.",
+            .remedy = "Quantize with one scale per row or group, clip, or keep this layer in 16 bits.",
             .baseline = [](const layer_result&) { return metric(0.00023); },  // 2 (1 - Φ(7 · 0.6745))
             .applies =
                 [](const layer_result& layer) {
                     const metric zeros = zeros_percentage(layer);
-                    return holds_real_matrix(layer) && layer.parameters >= 1000 && !(zeros.exists() && zeros.value > 25);
+                    return holds_real_matrix(layer) && layer.parameters >= 1000 && !(zeros.exists() && zeros.value > most_zeros_percentage);
                 },
+            .advise = advice_on_scales,
             .score_limit = no_excellent};
 }
 
@@ -176,22 +191,47 @@ inline rule quantization_sqnr_rule()
             .warning = 20,
             .critical = 10,
             .unit = "dB",
-            .meaning = "one INT8 scale for the whole tensor drowns its weights in rounding error",
-            .remedy = "quantize with one scale per row or group.",
+            .meaning = "with one scale for the tensor rounding drowns its weights",
+            .remedy = "Quantize with one scale per row or group.",
             .baseline = metric_of(&layer_result::quantization, &quantization_sensitivity_result::gaussian_sqnr_db),
             .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8); },
-            .advise =
-                [](const layer_result& layer) {
-                    const quantization_sensitivity_result& q = *layer.quantization;
-                    const std::string measured =
-                        fmt::format("per row {} dB, per group of {} {} dB", figure(q.per_channel_sqnr_db), q.group_size, figure(q.group_sqnr_db));
-                    if (reaches_db(q.per_channel_sqnr_db, good_sqnr_db))
-                        return fmt::format("quantize with one scale per row (measured: {}).", measured);
-                    if (reaches_db(q.group_sqnr_db, good_sqnr_db))
-                        return fmt::format("quantize with one scale per group of {} (measured: {}).", q.group_size, measured);
-                    return fmt::format("keep this layer in 16 bits, or clip its outliers first (measured: {}).", measured);
-                },
+            .advise = advice_on_scales,
             .explained_by = {"nonfinite", "all_zero", "constant", "outliers"},
+            .score_limit = no_excellent};
+}
+
+// The SQNR alone does not tell: once the largest weight is so large that all others round to 0, making it larger still raises the
+// SQNR, whose signal it is.
+inline rule rounded_away_rule()
+{
+    return {.id = "rounded_away",
+            .label = "weights that INT8 rounds to 0, at least",
+            .metric_name = "sparsity.magnitude_percentiles up to quantization.quantization_scale / 2",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.quantization || !layer.sparsity || !layer.quantization->quantization_scale.exists())
+                        return metric::missing("not measured");
+                    double share = 0;
+                    for (const magnitude_percentile& p : layer.sparsity->magnitude_percentiles)
+                        if (p.value.exists() && p.value.value <= layer.quantization->quantization_scale.value / 2)
+                            share = std::max(share, static_cast<double>(p.percent));
+                    return metric(share);
+                },
+            .compare = comparison::at_least,
+            .warning = 50,
+            .critical = 90,
+            .unit = "%",
+            .meaning = "with one scale for the tensor only its largest weights are left",
+            .remedy = "Quantize with one scale per row or group, or clip the outliers.",
+            .baseline = [](const layer_result&) { return metric(0); },
+            .applies =
+                [](const layer_result& layer) {
+                    const metric zeros = zeros_percentage(layer);
+                    return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8)
+                        && !(zeros.exists() && zeros.value > most_zeros_percentage);
+                },
+            .advise = advice_on_scales,
+            .explained_by = {"nonfinite", "all_zero", "constant", "outliers", "quantization_sqnr"},
             .score_limit = no_excellent};
 }
 
@@ -210,7 +250,7 @@ inline rule subnormals_rule()
             .info = 1,
             .unit = "%",
             .meaning = "weights below the format's normal range have lost digits, and are slow on some processors",
-            .remedy = "rescale the layer, or store it in a format with a wider exponent such as BF16.",
+            .remedy = "Rescale the layer, or store it in a format with a wider exponent such as BF16.",
             .applies = [](const layer_result& layer) { return !holds_integers(layer); }};
 }
 
@@ -223,15 +263,15 @@ inline rule sparse_rule()
             .info = 50,
             .unit = "%",
             .meaning = "more than half of the weights are zero",
-            .remedy = "store it in a sparse format.",
-            .applies = is_matrix,
+            .remedy = "Store it in a sparse format.",
+            .applies = holds_matrix_with_zeros,
             .advise =
                 [](const layer_result& layer) {
                     const bool two_of_four = layer.sparsity && layer.sparsity->structured_sparsity
                                           && layer.sparsity->structured_sparsity->two_of_four_percentage.exists()
                                           && layer.sparsity->structured_sparsity->two_of_four_percentage.value == 100;
-                    return std::string(two_of_four ? "use 2:4 sparse kernels, which its pattern fits, or a sparse format."
-                                                   : "store it in a sparse format; its pattern does not fit 2:4 kernels.");
+                    return std::string(two_of_four ? "Use 2:4 sparse kernels, which its pattern fits, or a sparse format."
+                                                   : "Store it in a sparse format; its pattern does not fit 2:4 kernels.");
                 },
             .explained_by = {"all_zero"}};
 }

@@ -17,6 +17,7 @@ namespace weightscope {
 ///
 /// | id | looks at | info | warning | critical |
 /// |---|---|---|---|---|
+/// | empty | model: tensors with numbers | | | none |
 /// | unreadable | analysis failed | | | any |
 /// | nonfinite | NaN and infinite entries | | | any |
 /// | all_zero | matrices, every entry 0 | | | all |
@@ -26,20 +27,21 @@ namespace weightscope {
 /// | near_singular | condition number / Gaussian's, where p < 1e-5 | | > 1e4 | |
 /// | outliers | entries beyond the 3 IQR fences | | > 1 % | > 10 % |
 /// | quantization_sqnr | SQNR at 8 bits, one scale per tensor | | < 20 dB | < 10 dB |
+/// | rounded_away | share of weights that one INT8 scale per tensor rounds to 0, at least | | >= 50 % | >= 90 % |
 /// | subnormals | entries below the format's normal range | > 1 % | | |
 /// | sparse | exact zeros in a matrix | > 50 % | | |
 /// | tied_copy | equal bytes stored twice | any | | |
 /// | untrained | model: all biases 0 and all norm gains 1 | | 100 % | |
 ///
-/// Layers whose figures are those of an earlier one are told by tied_copy alone. Integer tensors are codes, exact as they are:
-/// constant, outliers, quantization_sqnr and subnormals pass them by. With a critical finding the score is at most 79; where a
-/// tensor is not finite or not readable it is at most 39.
+/// Layers whose figures are those of an earlier one are told by tied_copy alone. Integer tensors are codes, exact as they are, whose
+/// scales stand elsewhere: they are judged by unreadable and tied_copy, and I8 also by what looks at zeros (all_zero, dead_rows,
+/// dead_columns, sparse). With a critical finding the score is at most 79; where a tensor is not finite or not readable, 39.
 [[nodiscard]] inline std::vector<rule> default_rules()
 {
-    return {detail::unreadable_rule(), detail::nonfinite_rule(),     detail::all_zero_rule(),          detail::constant_rule(),
-            detail::dead_rows_rule(),  detail::dead_columns_rule(),  detail::low_rank_rule(),          detail::near_singular_rule(),
-            detail::outliers_rule(),   detail::quantization_sqnr_rule(), detail::subnormals_rule(),    detail::sparse_rule(),
-            detail::tied_copy_rule(),  detail::untrained_rule()};
+    return {detail::empty_rule(),         detail::unreadable_rule(), detail::nonfinite_rule(),         detail::all_zero_rule(),
+            detail::constant_rule(),      detail::dead_rows_rule(),  detail::dead_columns_rule(),      detail::low_rank_rule(),
+            detail::near_singular_rule(), detail::outliers_rule(),   detail::quantization_sqnr_rule(), detail::rounded_away_rule(),
+            detail::subnormals_rule(),    detail::sparse_rule(),     detail::tied_copy_rule(),         detail::untrained_rule()};
 }
 
 /// Fixed thresholds that are in wide use, blind to the shape: for comparison with figures judged by them. Square layers of a
@@ -61,7 +63,7 @@ namespace weightscope {
              .warning = 1e4,
              .critical = 1e5,
              .meaning = "the matrix is ill-conditioned",
-             .remedy = "compare with the baseline: square matrices are so by nature; otherwise look for dependent rows.",
+             .remedy = "Compare with the baseline: square matrices are so by nature; otherwise look for dependent rows.",
              .baseline =
                  [](const layer_result& layer) {
                      return layer.spectral && layer.spectral->gaussian_condition_number >= 1 ? metric(layer.spectral->gaussian_condition_number)
@@ -77,7 +79,7 @@ namespace weightscope {
              .critical = 10,
              .unit = "%",
              .meaning = "a few large weights set the quantization step of all others",
-             .remedy = "quantize with one scale per row or group, or keep this layer in 16 bits.",
+             .remedy = "Quantize with one scale per row or group, or keep this layer in 16 bits.",
              .baseline = [](const layer_result&) { return metric(0.00023); },
              .applies = detail::is_matrix,
              .judges_copies = true,
@@ -95,7 +97,7 @@ namespace weightscope {
              .compare = comparison::below,
              .info = 0.1,
              .meaning = "a few directions carry most of the energy",
-             .remedy = "try a low-rank factorisation, and measure what it loses.",
+             .remedy = "Try a low-rank factorisation, and measure what it loses.",
              .baseline =
                  [](const layer_result& layer) {
                      if (!layer.spectral || layer.spectral->total_rank == 0)

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+namespace weightscope::detail {
+
+// 32 bytes of T whose operators work lane by lane, `a < b ? a : b` too: an extension of the language that GCC and clang share. For
+// the few loops that neither of them vectorises by itself. A kernel keeps these in local variables only; as arguments or results
+// of a function they would depend on the instruction set it is compiled for.
+template <class T>
+struct simd
+{
+    typedef T type __attribute__((vector_size(32)));
+    static constexpr std::size_t width = 32 / sizeof(T);
+};
+
+template <class T>
+using simd_vector = typename simd<T>::type;
+
+// Calls step(p) with `p` at each group of Width neighbours in [x, x + count), count > 0. The last group is filled up with the last
+// element, which no maximum or minimum minds.
+template <std::size_t Width, class T, class Step>
+[[gnu::always_inline]] inline void for_each_group(const T* x, std::size_t count, const Step& step)
+{
+    const std::size_t whole = count - count % Width;
+    for (std::size_t i = 0; i < whole; i += Width)
+        step(x + i);
+    if (whole == count)
+        return;
+    T rest[Width];
+    for (std::size_t l = 0; l < Width; ++l)
+        rest[l] = x[whole + l < count ? whole + l : count - 1];
+    step(static_cast<const T*>(rest));
+}
+
+}  // namespace weightscope::detail

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# A file that shrinks during a scan costs the tensors that were in it: the others are written, and the exit status is 3.
+set -u
+# shellcheck source=tests/cli/check.bash
+source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
+needs_python
+
+mkdir model
+random_model model/model-00001-of-00002.safetensors 3 1536 whole
+random_model model/model-00002-of-00002.safetensors 3 1536 cut
+"$WEIGHTSCOPE" scan model --progress always --threads 1 --output scan.json >out 2>err &
+job=$!
+tries=0
+until grep -qs "weight" err || [ $((tries += 1)) -gt 300 ]; do
+    sleep 0.1
+done
+truncate -s 1000000 model/model-00002-of-00002.safetensors
+status=0
+wait "$job" || status=$?
+[ "$status" -eq 3 ] || fail "exit status $status, expected 3"
+message=$(grep -v '^\[' err)
+[[ $message == "weightscope: error: model: 3 of 6 tensors could not be analysed, 'cut.0.weight' first: model/model-00002-of-00002.safetensors: "*"; the result holds the others" ]] \
+    || fail "'$message'"
+prints "unreadable" out
+python3 - <<'PYTHON' || fail "scan.json"
+import json
+layers = json.load(open("scan.json"))["layers"]
+for name, layer in layers.items():
+    lost = name.startswith("cut.")
+    assert ("error" in layer) == lost and ("basic_stats" in layer) != lost, name
+assert len(layers) == 6
+PYTHON
+
+finish

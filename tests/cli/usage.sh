@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Help tells everything, and wrong usage is one line and exit status 2.
+set -u
+# shellcheck source=tests/cli/check.bash
+source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
+
+run 0 --version
+[[ $(cat out) =~ ^weightscope\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version printed '$(cat out)'"
+cp out version
+run 0 scan --version
+cmp out version || fail "scan --version differs from --version"
+
+run 0 --help
+prints "inspect" out
+prints "scan" out
+prints "Exit status:" out
+prints "Examples:" out
+run 0 scan --help
+prints "weightscope scan [OPTIONS] MODEL" out
+for option in --include --exclude --restrict --output --csv --quiet --methods --bits --preset --threshold --top-issues --threads \
+    --progress --fail-on --version --help; do
+    prints "$option" out
+done
+run 0 inspect --help
+prints "weightscope inspect [OPTIONS] MODEL" out
+
+refuses 2 "a command is missing; see: weightscope --help"
+refuses 2 "there is no command 'scann'; see: weightscope --help" scann
+refuses 2 "there is no option '--fast'; see: weightscope --help" --fast
+refuses 2 "*MODEL*required*; see: weightscope scan --help" scan
+refuses 2 "*MODEL*required*; see: weightscope inspect --help" inspect
+refuses 2 "*--fast*; see: weightscope scan --help" scan m.safetensors --fast
+refuses 2 "*more*; see: weightscope scan --help" scan m.safetensors more
+refuses 2 "--methods: 'spectrum' is none of basic_stats, spectral, quantization, sparsity, all; see: weightscope scan --help" \
+    scan m.safetensors --methods basic_stats,spectrum
+refuses 2 "--bits: '1' is no whole number from 2 to 16; see: weightscope scan --help" scan m.safetensors --bits 1
+refuses 2 "--bits: '4.5' is no whole number from 2 to 16; see: weightscope scan --help" scan m.safetensors --bits 4.5
+refuses 2 "--threads: '0' is no whole number from 1 to 1024; see: weightscope scan --help" scan m.safetensors --threads 0
+refuses 2 "--top-issues: 'ten' is no whole number from 0 to 1000000000; see: weightscope scan --help" scan m.safetensors --top-issues ten
+refuses 2 "--progress: 'yes' is none of auto, always, never; see: weightscope scan --help" scan m.safetensors --progress yes
+refuses 2 "--fail-on: 'info' is none of critical, warning, never; see: weightscope scan --help" scan m.safetensors --fail-on info
+refuses 2 "--preset: 'strict' is none of default, classic; see: weightscope scan --help" scan m.safetensors --preset strict
+refuses 2 "--include: '(' is no regular expression; put a backslash before*" scan m.safetensors --include '('
+refuses 2 "--exclude: 'a[' is no regular expression; put a backslash before*" inspect m.safetensors --exclude 'a['
+refuses 2 "--threshold: 'outliers' lacks a '.' or a '='; write RULE.LEVEL=LIMIT, as *" scan m.safetensors --threshold outliers
+refuses 2 "--threshold: 'loud.warning=1' names none of the rules *outliers*; write *" scan m.safetensors --threshold loud.warning=1
+refuses 2 "--threshold: 'outliers.fatal=1' names the level 'fatal', expected info, warning or critical; write *" \
+    scan m.safetensors --threshold outliers.fatal=1
+refuses 2 "--threshold: 'outliers.warning=much' has the limit 'much', expected a number or none; write *" \
+    scan m.safetensors --threshold outliers.warning=much
+refuses 2 "--output and --csv both name 'x'; give each its own file" scan m.safetensors --output x --csv x
+nothing_but version
+
+finish
