@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # What scan writes is what its schema says, as an independent validator reads it.
-set -euo pipefail
-
+set -u
+# shellcheck source=tests/cli/check.bash
+source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 python3 -c 'import jsonschema; jsonschema.Draft202012Validator' 2>/dev/null || {
     echo "skipped: python3 has no jsonschema (Debian: python3-jsonschema)"
     exit 77
 }
-schema=$(cd "$(dirname "${BASH_SOURCE[0]}")/../schemas" && pwd)/scan.schema.json
+schema=$(dirname "${BASH_SOURCE[0]}")/../schemas/scan.schema.json
 
-"$SICK_SAMPLE" sample.safetensors >/dev/null
-"$WEIGHTSCOPE" scan sample.safetensors --output scan.json --quiet
-python3 - "$schema" scan.json <<'END'
+"$SICK_SAMPLE" m.safetensors >/dev/null || fail "no sample"
+run 0 scan m.safetensors --output all.json
+run 0 scan m.safetensors --methods basic_stats --preset classic --output some.json
+python3 - "$schema" all.json some.json <<'PYTHON' || fail "the document is not what the schema says"
 import json
 import sys
 
@@ -21,10 +23,11 @@ def refuse(constant):
     raise ValueError(f"{constant} is no JSON")
 
 
-schema, document = (json.load(open(path, encoding="utf-8"), parse_constant=refuse) for path in sys.argv[1:])
+schema, *documents = (json.load(open(path, encoding="utf-8"), parse_constant=refuse) for path in sys.argv[1:])
 jsonschema.Draft202012Validator.check_schema(schema)
-errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(document), key=lambda e: e.json_path)
+errors = [e for document in documents for e in jsonschema.Draft202012Validator(schema).iter_errors(document)]
 for error in errors[:10]:
     print(f"{error.json_path}: {error.message}")
 sys.exit(1 if errors else 0)
-END
+PYTHON
+finish

@@ -180,7 +180,8 @@ TEST_CASE("a folder that must not be written to is refused")
     const std::string text = message<write_error>([&] { atomic_file(folder / "a"); });
     if (root)
         REQUIRE(::seteuid(0) == 0);
-    CHECK(text == (folder / "a").string() + ": cannot be written: Permission denied; choose a folder that you may write to");
+    CHECK(text
+          == (folder / "a").string() + ": cannot be written: Permission denied; choose a folder that you may write to");
     ::chmod(folder.path().c_str(), 0755);
 }
 

@@ -68,9 +68,8 @@ TEST_CASE("with_scalar passes the type whose dtype it was asked for")
     for (const auto& record : detail::dtypes)
         if (is_numeric(record.type)) {
             ++numeric;
-            const auto [type, bits] = with_scalar(record.type, []<class T>(std::type_identity<T>) {
-                return std::pair(dtype_of<T>, 8 * sizeof(T));
-            });
+            const auto [type, bits] = with_scalar(
+                record.type, []<class T>(std::type_identity<T>) { return std::pair(dtype_of<T>, 8 * sizeof(T)); });
             CHECK(type == record.type);
             CHECK(bits == record.bits);
         }

@@ -67,5 +67,5 @@ TEST_CASE("what is no model is called by its name")
     CHECK(refusal("a.bin", "\x40\0\0\0\x1b[2J"sv)
           == "begins with '@\\u{0}\\u{0}\\u{0}\\u{1b}[2J', as no format that is known here does; this version reads safetensors "
              "only");
-    CHECK(refusal("a.bin", "")  == "is empty (0 bytes); download or write it again");
+    CHECK(refusal("a.bin", "") == "is empty (0 bytes); download or write it again");
 }

@@ -26,7 +26,8 @@ public:
     temporary_folder()
     {
         static std::atomic<int> count = 0;
-        path_ = fs::temp_directory_path() / ("weightscope-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+        path_ = fs::temp_directory_path()
+                / ("weightscope-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
         fs::create_directories(path_);
     }
     temporary_folder(const temporary_folder&) = delete;

@@ -55,8 +55,8 @@ TEST_CASE("a hub id is one or two names of letters, digits, dots, dashes and und
     CHECK(is_hub_id("openai/gpt2"));
     CHECK(is_hub_id("gpt2"));
     CHECK(is_hub_id("Qwen/Qwen2.5-0.5B_x"));
-    for (const char* no : {"", "/", "a/", "/a", "a/b/c", "../a", "a/..", "./a", "a b/c", "a/b\\c", "-a/b", "a--b/c", "models/x.safetensors",
-                           "model.safetensors", "model.gguf", "\xc3\xa4/b"})
+    for (const char* no : {"", "/", "a/", "/a", "a/b/c", "../a", "a/..", "./a", "a b/c", "a/b\\c", "-a/b", "a--b/c",
+                           "models/x.safetensors", "model.safetensors", "model.gguf", "\xc3\xa4/b"})
         CHECK(!is_hub_id(no));
 }
 
@@ -107,9 +107,8 @@ TEST_CASE("a hub id opens the snapshot that refs/main names")
     files::write(folder / "models--gpt2/snapshots/1/model.safetensors", files::one_tensor("wte"));
     CHECK(open_model("gpt2").tensors.at(0).name == "wte");
     const auto before = std::filesystem::current_path();
-    std::filesystem::current_path(files::write(folder / "work/gpt2/model.safetensors", files::one_tensor("mine"))
-                                      .parent_path()
-                                      .parent_path());
+    std::filesystem::current_path(
+        files::write(folder / "work/gpt2/model.safetensors", files::one_tensor("mine")).parent_path().parent_path());
     CHECK(open_model("gpt2").tensors.at(0).name == "mine");
     std::filesystem::current_path(before);
 }
@@ -124,7 +123,8 @@ TEST_CASE("a hub id that is not in the cache is answered with the command that d
                  + "'; check the path, or run: huggingface-cli download org/none");
     CHECK(message<io_error>([] { (void)open_model("none.safetensors"); })
           == "none.safetensors: no such file or folder; check the path");
-    CHECK(message<io_error>([] { (void)open_model("a/b/none"); }) == "a/b/none: no such file or folder; check the path");
+    CHECK(message<io_error>([] { (void)open_model("a/b/none"); })
+          == "a/b/none: no such file or folder; check the path");
     std::filesystem::create_directories(folder / "hub/models--org--none/snapshots");
     CHECK_THROWS_AS(open_model("org/none"), io_error);
     const environment nowhere({});

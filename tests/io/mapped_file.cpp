@@ -45,7 +45,8 @@ int status_of_foreign_fault(const std::filesystem::path& path, Prepare prepare)
         ::setrlimit(RLIMIT_CORE, &no_core);
         prepare();
         const int descriptor = ::open(path.c_str(), O_RDONLY);
-        const auto* bytes = static_cast<const volatile char*>(::mmap(nullptr, 65536, PROT_READ, MAP_PRIVATE, descriptor, 0));
+        const auto* bytes =
+            static_cast<const volatile char*>(::mmap(nullptr, 65536, PROT_READ, MAP_PRIVATE, descriptor, 0));
         ::_exit(bytes[60000]);  // not reached
     }
     int status = 0;
@@ -72,7 +73,8 @@ TEST_CASE("a file that is missing, a folder, empty or a pipe is refused")
     CHECK(message<io_error>([&] { mapped_file(folder / "none"); }) == f + "/none: no such file; check the path");
 
     files::write(folder / "file", "x");
-    CHECK(message<io_error>([&] { mapped_file(folder / "file/below"); }) == f + "/file/below: no such file; check the path");
+    CHECK(message<io_error>([&] { mapped_file(folder / "file/below"); })
+          == f + "/file/below: no such file; check the path");
     CHECK(message<io_error>([&] { mapped_file(folder.path()); }) == f + ": is a folder; expected a file");
 
     files::write(folder / "empty", "");
@@ -110,8 +112,9 @@ TEST_CASE("reading a file that shrinks while it is mapped is an error, not a cra
 
     std::filesystem::resize_file(path, page);
     CHECK(sum(file) == page);  // what is gone reads as zeros
-    const std::string expected = path.string() + ": shrank from " + std::to_string(4 * page) + " to " + std::to_string(page)
-                               + " bytes while it was being read; wait until nothing writes to it and read it again";
+    const std::string expected = path.string() + ": shrank from " + std::to_string(4 * page) + " to "
+                                 + std::to_string(page)
+                                 + " bytes while it was being read; wait until nothing writes to it and read it again";
     CHECK(message<io_error>([&] { file.verify(); }) == expected);
     // whatever the reader makes of it, returns or throws
     CHECK(message<io_error>([&] { detail::read_verified(&file, [&] { return sum(file); }); }) == expected);
@@ -169,7 +172,9 @@ TEST_CASE("a fault outside of mapped files goes to the handler that was there be
     const int handled_with_info = status_of_foreign_fault(path, [] {
         detail::previous_sigbus_action = {};
         detail::previous_sigbus_action.sa_flags = SA_SIGINFO;
-        detail::previous_sigbus_action.sa_sigaction = [](int, siginfo_t* info, void*) { ::_exit(info->si_addr != nullptr ? 43 : 1); };
+        detail::previous_sigbus_action.sa_sigaction = [](int, siginfo_t* info, void*) {
+            ::_exit(info->si_addr != nullptr ? 43 : 1);
+        };
     });
     CHECK(WIFEXITED(handled_with_info));
     CHECK(WEXITSTATUS(handled_with_info) == 43);

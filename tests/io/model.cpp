@@ -103,9 +103,11 @@ TEST_CASE("data of any alignment can be visited")
     for (std::size_t shift = 0; shift < 8; ++shift) {
         alignas(8) std::byte buffer[32] = {};
         std::memcpy(buffer + shift, elements.data(), 24);
-        const named_tensor tensor{.name = "w", .shape = {3}, .dtype = dtype::float64, .bytes = std::span(buffer + shift, 24)};
+        const named_tensor tensor{
+            .name = "w", .shape = {3}, .dtype = dtype::float64, .bytes = std::span(buffer + shift, 24)};
         CHECK(visit(tensor, add_up) == 2.25);
-        const named_tensor empty{.name = "w", .shape = {0}, .dtype = dtype::float64, .bytes = std::span(buffer + shift, 0)};
+        const named_tensor empty{
+            .name = "w", .shape = {0}, .dtype = dtype::float64, .bytes = std::span(buffer + shift, 0)};
         CHECK(visit(empty, add_up) == 0);
     }
 }
@@ -140,8 +142,9 @@ TEST_CASE("a tensor that is not numeric, or too short for its shape, is not visi
     tensor.name = "mask\n";
     tensor.dtype = dtype::boolean;
     const auto nothing = [](const auto&) {};
-    CHECK(message<std::invalid_argument>([&] { visit(tensor, nothing); })
-          == "weightscope::visit(tensor 'mask\\u{a}'): BOOL elements are listed, not analysed; expected a numeric dtype");
+    CHECK(
+        message<std::invalid_argument>([&] { visit(tensor, nothing); })
+        == "weightscope::visit(tensor 'mask\\u{a}'): BOOL elements are listed, not analysed; expected a numeric dtype");
     for (const dtype type : {dtype::float4_e2m1, dtype::float6_e2m3, dtype::float6_e3m2, dtype::complex64}) {
         tensor.dtype = type;
         CHECK_THROWS_AS(visit(tensor, nothing), std::invalid_argument);
@@ -156,12 +159,14 @@ TEST_CASE("a tensor whose file shrinks is visited with an error")
     const files::temporary_folder folder;
     const auto path = files::write(folder / "model", std::string(40000, '\1'));
     const auto file = std::make_shared<const mapped_file>(path);
-    const named_tensor tensor{.name = "w", .shape = {10000}, .dtype = dtype::float32, .bytes = file->bytes(), .file = file};
+    const named_tensor tensor{
+        .name = "w", .shape = {10000}, .dtype = dtype::float32, .bytes = file->bytes(), .file = file};
     CHECK(visit(tensor, add_up) > 0);
     std::filesystem::resize_file(path, 100);
     const std::string expected = path.string() + ": shrank from 40000 to 100 bytes while it was being read; wait until nothing "
                                                  "writes to it and read it again";
     CHECK(message<io_error>([&] { visit(tensor, add_up); }) == expected);
     // the callable's own complaint about what it saw does not hide the cause
-    CHECK(message<io_error>([&] { visit(tensor, [](const auto&) { throw std::invalid_argument("all zero"); }); }) == expected);
+    CHECK(message<io_error>([&] { visit(tensor, [](const auto&) { throw std::invalid_argument("all zero"); }); })
+          == expected);
 }

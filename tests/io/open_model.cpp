@@ -34,9 +34,10 @@ void write_sharded(const std::filesystem::path& folder)
 {
     files::write(folder / "model-00001-of-00002.safetensors", files::one_tensor("a"));
     files::write(folder / "model-00002-of-00002.safetensors", files::one_tensor("b"));
-    files::write(folder / "model.safetensors.index.json",
-                 R"({"metadata":{"total_size":16,"by":"hand","nested":{"x":1}},"weight_map":{"a":"model-00001-of-00002.safetensors",)"
-                 R"("b":"model-00002-of-00002.safetensors"},"more":[{"weight_map":{}}]})");
+    files::write(
+        folder / "model.safetensors.index.json",
+        R"({"metadata":{"total_size":16,"by":"hand","nested":{"x":1}},"weight_map":{"a":"model-00001-of-00002.safetensors",)"
+        R"("b":"model-00002-of-00002.safetensors"},"more":[{"weight_map":{}}]})");
 }
 
 // What is said about a sharded model with this weight_map.
@@ -44,7 +45,8 @@ std::string index_refusal(std::string_view weight_map)
 {
     const files::temporary_folder folder;
     write_sharded(folder.path());
-    const auto index = files::write(folder / "model.safetensors.index.json", R"({"weight_map":)" + std::string(weight_map) + "}");
+    const auto index =
+        files::write(folder / "model.safetensors.index.json", R"({"weight_map":)" + std::string(weight_map) + "}");
     const std::string text = refusal(index), prefix = folder.path().string() + "/";
     CHECK(refusal(folder.path()) == text);
     return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
@@ -117,7 +119,8 @@ TEST_CASE("without an index a folder opens as model.safetensors, numbered shards
     CHECK(names_of(open_model(folder.path())) == names{"z"});
 
     for (int i = 1; i <= 10; ++i)
-        files::write(folder / ("model-" + std::to_string(i) + "-of-10.safetensors"), files::one_tensor("s" + std::to_string(i)));
+        files::write(folder / ("model-" + std::to_string(i) + "-of-10.safetensors"),
+                     files::one_tensor("s" + std::to_string(i)));
     CHECK(names_of(open_model(folder.path())) == names{"s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10"});
 
     files::write(folder / "model.safetensors", files::one_tensor("m"));
@@ -141,7 +144,8 @@ TEST_CASE("a folder without a model is refused with what was looked for")
     CHECK(refusal(folder.path()) == looked);
     files::write(folder / "pytorch_model.bin", "PK");
     CHECK(refusal(folder.path())
-          == looked + "; 'pytorch_model.bin' is in a format that this version does not read, convert it to safetensors");
+          == looked
+                 + "; 'pytorch_model.bin' is in a format that this version does not read, convert it to safetensors");
 }
 
 TEST_CASE("a numbered shard that is missing is named")
@@ -162,9 +166,11 @@ TEST_CASE("a numbered shard that is missing is named")
     const files::temporary_folder huge;
     files::write(huge / "x-1-of-18446744073709551615.safetensors", files::one_tensor("a"));
     CHECK(refusal(huge.path())
-          == huge.path().string() + ": the shard 'x-2-of-18446744073709551615.safetensors' is missing; download it as well");
+          == huge.path().string()
+                 + ": the shard 'x-2-of-18446744073709551615.safetensors' is missing; download it as well");
     std::filesystem::remove(huge / "x-1-of-18446744073709551615.safetensors");
-    files::write(huge / "x-1-of-99999999999999999999999.safetensors", files::one_tensor("a"));  // no number of ours: a name
+    files::write(huge / "x-1-of-99999999999999999999999.safetensors",
+                 files::one_tensor("a"));  // no number of ours: a name
     CHECK(names_of(open_model(huge.path())) == names{"a"});
 }
 
@@ -208,7 +214,8 @@ TEST_CASE("an index that does not tell what its shards hold is refused")
                      "and shards again from one place");
     const files::temporary_folder folder;
     files::write(folder / "s", files::safetensors(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},)"
-                                                  R"("left\nout":{"dtype":"U8","shape":[],"data_offsets":[1,2]}})", "xy"));
+                                                  R"("left\nout":{"dtype":"U8","shape":[],"data_offsets":[1,2]}})",
+                                                  "xy"));
     CHECK(refusal(files::write(folder / "i.json", R"({"weight_map":{"a":"s"}})"))
           == (folder / "s").string()
                  + ": tensor 'left\\u{a}out': is not in the weight_map of 'i.json'; download index and shards again from one place");
@@ -218,7 +225,8 @@ TEST_CASE("an index leads to no file outside of its folder")
 {
     const std::string index(index_name);
     const std::string outside = "' lies outside of the model's folder; do not trust this model";
-    CHECK(index_refusal(R"({"a":"/etc/passwd"})") == index + "byte 19: weight_map 'a': the shard '/etc/passwd" + outside);
+    CHECK(index_refusal(R"({"a":"/etc/passwd"})")
+          == index + "byte 19: weight_map 'a': the shard '/etc/passwd" + outside);
     CHECK(index_refusal(R"({"a":"../model.safetensors"})")
           == index + "byte 19: weight_map 'a': the shard '../model.safetensors" + outside);
     CHECK(index_refusal(R"({"a":"x/../../y"})") == index + "byte 19: weight_map 'a': the shard 'x/../../y" + outside);
@@ -228,7 +236,8 @@ TEST_CASE("an index leads to no file outside of its folder")
 
     const files::temporary_folder folder;  // further down is allowed
     files::write(folder / "below/s.safetensors", files::one_tensor("a"));
-    CHECK(names_of(open_model(files::write(folder / "i.json", R"({"weight_map":{"a":"below/s.safetensors"}})"))) == names{"a"});
+    CHECK(names_of(open_model(files::write(folder / "i.json", R"({"weight_map":{"a":"below/s.safetensors"}})")))
+          == names{"a"});
 }
 
 TEST_CASE("an index that is none is refused")
@@ -237,8 +246,10 @@ TEST_CASE("an index that is none is refused")
     const std::string end = "; download or write the file again";
     CHECK(index_refusal(R"([1])") == index + "byte 14: weight_map: found an array, expected an object");
     CHECK(index_refusal(R"({"a":1})") == index + "byte 19: weight_map 'a': found 1, expected the name of a shard");
-    CHECK(index_refusal(R"({"a":["x"]})") == index + "byte 19: weight_map 'a': found an array, expected the name of a shard");
-    CHECK(index_refusal(R"({"a":"x","a":"x"})") == index + "byte 23: index: the key 'a' stands twice in one object" + end);
+    CHECK(index_refusal(R"({"a":["x"]})")
+          == index + "byte 19: weight_map 'a': found an array, expected the name of a shard");
+    CHECK(index_refusal(R"({"a":"x","a":"x"})")
+          == index + "byte 23: index: the key 'a' stands twice in one object" + end);
     CHECK(index_refusal(R"({"a":)") == index + "byte 19: index: cannot be read as JSON at '}'" + end);
     const files::temporary_folder folder;
     CHECK(refusal(files::write(folder / "config.json", R"({"model_type":"gpt2"})"))
@@ -249,9 +260,10 @@ TEST_CASE("an index that is none is refused")
 TEST_CASE("opening a model reads headers only")
 {
     const files::temporary_folder folder;
-    const auto path = files::write(folder / "m", files::safetensors(
-        R"({"a":{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}})"));
-    std::filesystem::resize_file(path, std::filesystem::file_size(path) + (std::uint64_t{1} << 32));  // 4 GiB of nothing
+    const auto path = files::write(
+        folder / "m", files::safetensors(R"({"a":{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}})"));
+    std::filesystem::resize_file(path,
+                                 std::filesystem::file_size(path) + (std::uint64_t{1} << 32));  // 4 GiB of nothing
     const model m = open_model(path);
     CHECK(m.tensors.at(0).bytes.size() == std::size_t{1} << 32);
 }

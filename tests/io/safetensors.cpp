@@ -82,7 +82,8 @@ TEST_CASE("a safetensors file is read as its header says")
     CHECK(w.bytes.data() == w.file->bytes().data() + w.offset);
     CHECK(i.dtype == dtype::int16);
     CHECK(i.offset == w.offset + 16);
-    CHECK(visit(i, [](const auto& view) { return static_cast<double>(view(0)) + static_cast<double>(view(1)); }) == 295);
+    CHECK(visit(i, [](const auto& view) { return static_cast<double>(view(0)) + static_cast<double>(view(1)); })
+          == 295);
     CHECK(visit(w, [](const auto& view) { return static_cast<double>(view(1, 0)); }) == 3);
 }
 
@@ -90,7 +91,8 @@ TEST_CASE("a header without tensors, with null metadata, and one with unknown fi
 {
     const files::temporary_folder folder;
     CHECK(read_safetensors(files::write(folder / "a", files::safetensors("{}"))).tensors.empty());
-    CHECK(read_safetensors(files::write(folder / "b", files::safetensors(R"({"__metadata__":null})"))).metadata.empty());
+    CHECK(
+        read_safetensors(files::write(folder / "b", files::safetensors(R"({"__metadata__":null})"))).metadata.empty());
     CHECK(read_safetensors(files::write(folder / "c", files::safetensors(R"({"__metadata__":{}})"))).metadata.empty());
     // the reference passes over fields that it does not know, whatever is in them
     const model m = read_safetensors(files::write(
@@ -105,11 +107,11 @@ TEST_CASE("a header without tensors, with null metadata, and one with unknown fi
 TEST_CASE("scalars and empty tensors are legal anywhere")
 {
     const files::temporary_folder folder;
-    const model m = read_safetensors(files::write(
-        folder / "a", files::safetensors(R"({"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
-                                         R"("e":{"dtype":"F64","shape":[0,7],"data_offsets":[4,4]},)"
-                                         R"("f":{"dtype":"F64","shape":[3,0],"data_offsets":[0,0]}})",
-                                         std::string(4, '\0'))));
+    const model m = read_safetensors(
+        files::write(folder / "a", files::safetensors(R"({"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
+                                                      R"("e":{"dtype":"F64","shape":[0,7],"data_offsets":[4,4]},)"
+                                                      R"("f":{"dtype":"F64","shape":[3,0],"data_offsets":[0,0]}})",
+                                                      std::string(4, '\0'))));
     CHECK(m.tensors.size() == 3);
     for (const auto& tensor : m.tensors)
         CHECK(visit(tensor, [&](const auto& view) { return view.dimension(); }) == tensor.shape.size());
@@ -124,8 +126,8 @@ TEST_CASE("tensors that the writer sorted by name come in natural order, others 
         for (const auto& [name, type] : names_and_dtypes) {
             const std::size_t end = begin + bits_of(*parse_dtype(type)) / 8;
             // the header is written backwards: its order does not count
-            header = "\"" + name + R"(":{"dtype":")" + type + R"(","shape":[],"data_offsets":[)" + std::to_string(begin) + ","
-                   + std::to_string(end) + "]}" + (header.empty() ? "" : ",") + header;
+            header = "\"" + name + R"(":{"dtype":")" + type + R"(","shape":[],"data_offsets":[)" + std::to_string(begin)
+                     + "," + std::to_string(end) + "]}" + (header.empty() ? "" : ",") + header;
             begin = end;
         }
         return names_of(read_safetensors(
@@ -133,18 +135,22 @@ TEST_CASE("tensors that the writer sorted by name come in natural order, others 
     };
     using names = std::vector<std::string>;
     // sorted by bytes: natural
-    CHECK(order({{"l.0", "F32"}, {"l.1", "F32"}, {"l.10", "F32"}, {"l.2", "F32"}}) == names{"l.0", "l.1", "l.2", "l.10"});
+    CHECK(order({{"l.0", "F32"}, {"l.1", "F32"}, {"l.10", "F32"}, {"l.2", "F32"}})
+          == names{"l.0", "l.1", "l.2", "l.10"});
     // sorted by dtype and then by bytes, as the reference does
-    CHECK(order({{"l.10", "F32"}, {"l.2", "F32"}, {"l.1", "BF16"}, {"l.3", "BF16"}}) == names{"l.1", "l.2", "l.3", "l.10"});
+    CHECK(order({{"l.10", "F32"}, {"l.2", "F32"}, {"l.1", "BF16"}, {"l.3", "BF16"}})
+          == names{"l.1", "l.2", "l.3", "l.10"});
     // the model's own order
-    CHECK(order({{"wte", "F32"}, {"h.0", "F32"}, {"h.1", "F32"}, {"head", "F32"}}) == names{"wte", "h.0", "h.1", "head"});
+    CHECK(order({{"wte", "F32"}, {"h.0", "F32"}, {"h.1", "F32"}, {"head", "F32"}})
+          == names{"wte", "h.0", "h.1", "head"});
     CHECK(order({{"b", "F32"}, {"a", "F32"}}) == names{"b", "a"});
 }
 
 TEST_CASE("a damaged header length is refused")
 {
     CHECK(refusal("abc") == "byte 3: header length: the file ends after 3 of its 8 bytes" + std::string(again));
-    CHECK(refusal("\x01\0\0\0\0\0\0\0"sv) == "byte 8: header: the file ends after 0 of 1 bytes of it" + std::string(again));
+    CHECK(refusal("\x01\0\0\0\0\0\0\0"sv)
+          == "byte 8: header: the file ends after 0 of 1 bytes of it" + std::string(again));
     CHECK(refusal("\0\0\0\0\0\0\0\0"sv)
           == "byte 8: header: begins with '', expected '{'; either this is no safetensors file or it is damaged");
     CHECK(refusal(files::safetensors("[]"))
@@ -173,7 +179,8 @@ TEST_CASE("a header that is no JSON is refused where it stops being it")
                        "\n"
                        R"( 1e999]}})")
           == "byte 30: header: cannot be read as JSON at '9'" + end);
-    CHECK(json_refusal("{\"a\xff\":{}}") == "byte 11: header: byte 0xff cannot stand in a JSON text, which is UTF-8" + end);
+    CHECK(json_refusal("{\"a\xff\":{}}")
+          == "byte 11: header: byte 0xff cannot stand in a JSON text, which is UTF-8" + end);
     CHECK(json_refusal("{}\0\0"sv) == "byte 10: header: byte 0x00 cannot stand in a JSON text, which is UTF-8" + end);
     CHECK(json_refusal(R"({"\ud800":{}})") == "byte 16: header: cannot be read as JSON at '\"'" + end);
     CHECK(json_refusal(R"({"a":nuä})") == "byte 15: header: cannot be read as JSON at 'ä'" + end);
@@ -186,8 +193,10 @@ TEST_CASE("a header that is no JSON is refused where it stops being it")
 TEST_CASE("a key that stands twice is refused")
 {
     const std::string end(again);
-    CHECK(header_refusal(R"("a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[8],"data_offsets":[8,16]})")
-          == "byte 61: header: the key 'a' stands twice in one object" + end);
+    CHECK(
+        header_refusal(
+            R"("a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[8],"data_offsets":[8,16]})")
+        == "byte 61: header: the key 'a' stands twice in one object" + end);
     CHECK(header_refusal(R"("a":{"dtype":"U8","dtype":"U8","shape":[8],"data_offsets":[0,8]})")
           == "byte 27: header: the key 'dtype' stands twice in one object" + end);
     CHECK(header_refusal(R"("__metadata__":{"k\n":"1","k\n":"2"})")
@@ -204,8 +213,10 @@ TEST_CASE("an entry that is not what it should be is refused with its field")
           == "byte 13: tensor 'a': found an array, expected an object with dtype, shape and data_offsets" + end);
     CHECK(header_refusal(R"("a":null)")
           == "byte 13: tensor 'a': found null, expected an object with dtype, shape and data_offsets" + end);
-    CHECK(header_refusal(R"("__metadata__":[])") == "byte 24: __metadata__: found an array, expected an object of strings" + end);
-    CHECK(header_refusal(R"("__metadata__":{"k":true})") == "byte 29: __metadata__ 'k': found a boolean, expected a string" + end);
+    CHECK(header_refusal(R"("__metadata__":[])")
+          == "byte 24: __metadata__: found an array, expected an object of strings" + end);
+    CHECK(header_refusal(R"("__metadata__":{"k":true})")
+          == "byte 29: __metadata__ 'k': found a boolean, expected a string" + end);
     CHECK(header_refusal(R"("__metadata__":{"k":{"x":"y"}})")
           == "byte 29: __metadata__ 'k': found an object, expected a string" + end);
 
@@ -239,7 +250,8 @@ TEST_CASE("an entry that is not what it should be is refused with its field")
           == "byte 54: tensor 'a': data_offsets: found an object, expected an array of whole numbers" + end);
 
     CHECK(header_refusal(R"("a":{})") == "byte 9: tensor 'a': dtype: is missing" + end);
-    CHECK(header_refusal(R"("a":{"dtype":"U8","data_offsets":[0,8]})") == "byte 9: tensor 'a': shape: is missing" + end);
+    CHECK(header_refusal(R"("a":{"dtype":"U8","data_offsets":[0,8]})")
+          == "byte 9: tensor 'a': shape: is missing" + end);
     CHECK(header_refusal(R"("a":{"dtype":"U8","shape":[8]})") == "byte 9: tensor 'a': data_offsets: is missing" + end);
 }
 
@@ -260,7 +272,8 @@ TEST_CASE("a size that does not fit the shape is refused")
     CHECK(entry("F32", "[1099511627776,1099511627776]", "[0,16]")
           == "byte 36: tensor 'a': shape: [1099511627776, 1099511627776] of F32" + whole);
     CHECK(entry("U8", "[18446744073709551615,18446744073709551615,18446744073709551615]", "[0,16]")
-          == "byte 35: tensor 'a': shape: [18446744073709551615, 18446744073709551615, 18446744073709551615] of U8" + whole);
+          == "byte 35: tensor 'a': shape: [18446744073709551615, 18446744073709551615, 18446744073709551615] of U8"
+                 + whole);
     CHECK(entry("U8", "[0,4611686018427387904,4]", "[0,0]")  // empty, but its strides overflow
           == "byte 35: tensor 'a': shape: [0, 4611686018427387904, 4] of U8" + whole);
     CHECK(entry("F4", "[3]", "[0,2]") == "byte 35: tensor 'a': shape: [3] of F4" + whole);
@@ -279,7 +292,8 @@ TEST_CASE("tensors must fill the data section without overlap, hole or rest")
     CHECK(two("[0,8]", "[7,15]") == "byte 106: tensor 'b': data_offsets: [7, 15] overlap [0, 8] of tensor 'a'" + end);
     CHECK(two("[0,8]", "[0,8]") == "byte 106: tensor 'b': data_offsets: [0, 8] overlap [0, 8] of tensor 'a'" + end);
     CHECK(two("[4,12]", "[0,8]") == "byte 54: tensor 'a': data_offsets: [4, 12] overlap [0, 8] of tensor 'b'" + end);
-    CHECK(two("[0,8]", "[9,17]") == "byte 106: tensor 'b': data_offsets: [9, 17] end 1 bytes behind the file's end" + end);
+    CHECK(two("[0,8]", "[9,17]")
+          == "byte 106: tensor 'b': data_offsets: [9, 17] end 1 bytes behind the file's end" + end);
     CHECK(two("[0,8]", "[18446744073709551600,18446744073709551608]")
           == "byte 106: tensor 'b': data_offsets: [18446744073709551600, 18446744073709551608] end 18446744073709551592 bytes "
              "behind the file's end"
@@ -329,7 +343,8 @@ TEST_CASE("tensors of every dtype survive writing and reading")
     CHECK(m.metadata == metadata);
     REQUIRE(m.tensors.size() == tensors.size());
     for (const tensor_to_write& written : tensors) {
-        const auto read = std::find_if(m.tensors.begin(), m.tensors.end(), [&](const auto& t) { return t.name == written.name; });
+        const auto read =
+            std::find_if(m.tensors.begin(), m.tensors.end(), [&](const auto& t) { return t.name == written.name; });
         REQUIRE(read != m.tensors.end());
         CHECK(read->dtype == written.dtype);
         CHECK(read->shape == written.shape);
@@ -345,8 +360,9 @@ TEST_CASE("expressions are written in row-major order, whatever their layout")
     const xt::xtensor<float, 2> weight = {{1, 2, 3}, {4, 5, 6}};
     const xt::xtensor<float, 2, xt::layout_type::column_major> columns = weight;
     const xt::xarray<std::int8_t> scalar = 7;
-    write_safetensors(folder / "a", std::vector{to_write("z", weight), to_write("column", xt::view(weight, xt::all(), 1)),
-                                                to_write("b", columns), to_write("a", weight * 2.0), to_write("scalar", scalar)});
+    write_safetensors(folder / "a",
+                      std::vector{to_write("z", weight), to_write("column", xt::view(weight, xt::all(), 1)),
+                                  to_write("b", columns), to_write("a", weight * 2.0), to_write("scalar", scalar)});
     const model m = read_safetensors(folder / "a");
     using names = std::vector<std::string>;
     CHECK(names_of(m) == names{"a", "z", "column", "b", "scalar"});  // F64 first, then F32 as given, then I8
@@ -398,7 +414,8 @@ TEST_CASE("bytes that a function produces are asked for one tensor at a time")
     CHECK(asked == std::vector<std::string>{"y", "x"});
     CHECK(read_safetensors(folder / "a").tensors.size() == 2);
 
-    CHECK(message<std::invalid_argument>([&] { write_safetensors(folder / "a", std::vector{made("x", dtype::uint8, 3)}); })
+    CHECK(message<std::invalid_argument>(
+              [&] { write_safetensors(folder / "a", std::vector{made("x", dtype::uint8, 3)}); })
           == "weightscope::write_safetensors(tensor 'x'): produced 3 bytes, but shape [2] of U8 needs 2");
     CHECK(read_safetensors(folder / "a").tensors.size() == 2);
     CHECK(folder.names() == std::vector<std::string>{"a"});
@@ -427,7 +444,8 @@ TEST_CASE("what cannot stand in a safetensors file is not written")
           == "weightscope::write_safetensors(tensor 'a'): [1099511627776, 1099511627776] of F32 is no whole number of bytes "
              "below 2^60");
     CHECK(refused({}, {{"k", "\xff"}}) == "weightscope::write_safetensors(metadata 'k'): key or value is not UTF-8");
-    CHECK(refused({}, {{"k", "1"}, {"k", "2"}}) == "weightscope::write_safetensors(metadata 'k'): the key stands twice");
+    CHECK(refused({}, {{"k", "1"}, {"k", "2"}})
+          == "weightscope::write_safetensors(metadata 'k'): the key stands twice");
     CHECK(folder.names().empty());
     CHECK(message<write_error>([&] { write_safetensors(folder / "none/a", {}); })
           == (folder / "none/a").string() + ": cannot be written: No such file or directory; create its folder first");
@@ -438,7 +456,8 @@ TEST_CASE("no damage to a file makes reading it more than an io_error")
     const files::temporary_folder folder;
     const xt::xtensor<float, 2> weight = {{1, 2, 3}, {4, 5, 6}};
     const xt::xtensor<std::int8_t, 1> codes = {1, 2, 3};
-    write_safetensors(folder / "a", std::vector{to_write("layers.0.weight", weight), to_write("codes", codes)}, {{"format", "pt"}});
+    write_safetensors(folder / "a", std::vector{to_write("layers.0.weight", weight), to_write("codes", codes)},
+                      {{"format", "pt"}});
     const std::string valid = files::content(folder / "a");
 
     std::mt19937 random(20240601);

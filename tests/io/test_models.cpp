@@ -34,14 +34,12 @@ std::optional<std::filesystem::path> test_models()
 }
 
 // The file, if the folder has it; a warning if not.
-std::optional<std::filesystem::path> test_model(const std::string& name)
+std::optional<std::filesystem::path> test_model(const std::filesystem::path& folder, const std::string& name)
 {
-    const auto folder = test_models();
-    if (folder && !std::filesystem::exists(*folder / name)) {
-        WARN("skipped: " << name << " is not there");
-        return std::nullopt;
-    }
-    return folder ? std::optional(*folder / name) : std::nullopt;
+    if (std::filesystem::exists(folder / name))
+        return folder / name;
+    WARN("skipped: " << name << " is not there");
+    return std::nullopt;
 }
 
 std::vector<double> elements_of(const named_tensor& tensor)
@@ -66,29 +64,42 @@ TEST_CASE("every malformed safetensors file of the test models is refused where 
     if (!folder)
         return;
     const std::string again = "; download or write the file again";
-    const std::string known = "; this version knows F64 F32 F16 BF16 F8_E4M3 F8_E5M2 F8_E4M3FNUZ F8_E5M2FNUZ F8_E8M0 I8 U8 I16 U16 "
-                              "I32 U32 I64 U64 BOOL F4 F6_E2M3 F6_E3M2 C64";
+    const std::string known =
+        "; this version knows F64 F32 F16 BF16 F8_E4M3 F8_E5M2 F8_E4M3FNUZ F8_E5M2FNUZ F8_E8M0 I8 U8 I16 U16 "
+        "I32 U32 I64 U64 BOOL F4 F6_E2M3 F6_E3M2 C64";
     const std::string embedding = "tensor 'model.embed_tokens.weight': ";
     const std::vector<std::pair<std::string, std::string>> expected = {
-        {"st_cut_in_data", "byte 1064: tensor 'model.layers.0.self_attn.v_proj.weight': data_offsets: [98688, 104832] end 1000 "
-                           "bytes behind the file's end" + again},
+        {"st_cut_in_data",
+         "byte 1064: tensor 'model.layers.0.self_attn.v_proj.weight': data_offsets: [98688, 104832] end 1000 "
+         "bytes behind the file's end"
+             + again},
         {"st_cut_in_header", "byte 544: header: the file ends after 536 of 1072 bytes of it" + again},
         {"st_cut_in_length", "byte 5: header length: the file ends after 5 of its 8 bytes" + again},
         {"st_duplicate_key", "byte 62: header: the key 'a' stands twice in one object" + again},
-        {"st_header_len_2e60", "byte 0: header length: 1152921504606846976 bytes, expected at most 100000000; either this is no "
-                               "safetensors file or it is damaged"},
+        {"st_header_len_2e60",
+         "byte 0: header length: 1152921504606846976 bytes, expected at most 100000000; either this is no "
+         "safetensors file or it is damaged"},
         {"st_invalid_utf8_name", "byte 10: header: byte 0xff cannot stand in a JSON text, which is UTF-8" + again},
-        {"st_nested_json_bomb", "byte 13: tensor 'a': found an array, expected an object with dtype, shape and data_offsets" + again},
-        {"st_overlapping_offsets", "byte 157: " + embedding + "data_offsets: [0, 12288] overlap [0, 192] of tensor "
-                                   "'model.layers.0.input_layernorm.weight'" + again},
-        {"st_reversed_offsets", "byte 157: " + embedding + "data_offsets: [12288, 0] run backwards; expected begin <= end" + again},
-        {"st_shape_overflow", "byte 134: " + embedding + "shape: [1099511627776, 1099511627776] of F32 is no whole number of bytes "
-                              "below 2^60" + again},
-        {"st_shape_size_mismatch", "byte 157: " + embedding + "data_offsets: [0, 12288] hold 12288 bytes, but shape [65, 48] of F32 "
-                                   "needs 12480" + again},
+        {"st_nested_json_bomb",
+         "byte 13: tensor 'a': found an array, expected an object with dtype, shape and data_offsets" + again},
+        {"st_overlapping_offsets", "byte 157: " + embedding
+                                       + "data_offsets: [0, 12288] overlap [0, 192] of tensor "
+                                         "'model.layers.0.input_layernorm.weight'"
+                                       + again},
+        {"st_reversed_offsets",
+         "byte 157: " + embedding + "data_offsets: [12288, 0] run backwards; expected begin <= end" + again},
+        {"st_shape_overflow", "byte 134: " + embedding
+                                  + "shape: [1099511627776, 1099511627776] of F32 is no whole number of bytes "
+                                    "below 2^60"
+                                  + again},
+        {"st_shape_size_mismatch", "byte 157: " + embedding
+                                       + "data_offsets: [0, 12288] hold 12288 bytes, but shape [65, 48] of F32 "
+                                         "needs 12480"
+                                       + again},
         {"st_trailing_garbage", "byte 105912: data: 37 bytes follow the last tensor, expected none" + again},
         {"st_unknown_dtype", "byte 120: " + embedding + "dtype: 'F99' is unknown" + known},
-        {"stored__las7__weight-inspect__tiny", "byte 32851: data: 5 bytes follow the last tensor, expected none" + again},
+        {"stored__las7__weight-inspect__tiny",
+         "byte 32851: data: 5 bytes follow the last tensor, expected none" + again},
     };
     std::vector<std::string> unexpected;
     for (const auto& entry : std::filesystem::directory_iterator(*folder / "malformed")) {
@@ -97,7 +108,8 @@ TEST_CASE("every malformed safetensors file of the test models is refused where 
             continue;
         const std::string name = path.stem().string();
         const std::string text = message<io_error>([&] { (void)open_model(path); });
-        const auto known_file = std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.first == name; });
+        const auto known_file =
+            std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.first == name; });
         if (name.ends_with("_ok"))
             CHECK(text == "nothing was thrown");
         else if (known_file != expected.end())
@@ -120,28 +132,32 @@ TEST_CASE("every other malformed file of the test models is refused by its name"
         const std::string text = message<io_error>([&] { (void)open_model(path); });
         const std::string start = path.string() + ": ";
         const std::string name = path.filename().string();
-        const std::string_view what = name.ends_with("lfs_pointer.gguf")     ? "is a Git-LFS pointer, not the model itself; "
-                                    : path.extension() == ".gguf"            ? "is a GGUF file; "
-                                    : path.extension() == ".npy"             ? "is a NumPy array; "
-                                    : path.extension() == ".npz"             ? "is a zip archive, "
-                                    : path.extension() == ".pth"             ? "is a zip archive, "
-                                    : path.extension() == ".pt"              ? "is a Python pickle, "
-                                    : name == "onnx_varint_never_ends.onnx"  ? "begins with '\\xff"
-                                                                             : "is perhaps an ONNX model; ";
+        const std::string_view what = name.ends_with("lfs_pointer.gguf")
+                                          ? "is a Git-LFS pointer, not the model itself; "
+                                      : path.extension() == ".gguf"           ? "is a GGUF file; "
+                                      : path.extension() == ".npy"            ? "is a NumPy array; "
+                                      : path.extension() == ".npz"            ? "is a zip archive, "
+                                      : path.extension() == ".pth"            ? "is a zip archive, "
+                                      : path.extension() == ".pt"             ? "is a Python pickle, "
+                                      : name == "onnx_varint_never_ends.onnx" ? "begins with '\\xff"
+                                                                              : "is perhaps an ONNX model; ";
         CHECK(text.substr(0, start.size() + what.size()) == start + std::string(what));
     }
 }
 
 TEST_CASE("legal oddities of the test models are read as they are")
 {
-    if (const auto path = test_model("malformed/st_scalar_and_empty_ok.safetensors")) {
+    const auto folder = test_models();
+    if (!folder)
+        return;
+    if (const auto path = test_model(*folder, "malformed/st_scalar_and_empty_ok.safetensors")) {
         const model m = open_model(*path);
         CHECK(find(m, "s").shape.empty());
         CHECK(elements_of(find(m, "s")) == std::vector<double>{1.5});
         CHECK(find(m, "e").shape == std::vector<std::size_t>{0, 7});
         CHECK(elements_of(find(m, "e")).empty());
     }
-    if (const auto path = test_model("malformed/st_nan_inf_subnormal_ok.safetensors")) {
+    if (const auto path = test_model(*folder, "malformed/st_nan_inf_subnormal_ok.safetensors")) {
         const auto w = elements_of(find(open_model(*path), "w"));
         REQUIRE(w.size() == 8);
         CHECK(std::isnan(w[0]));
@@ -153,12 +169,15 @@ TEST_CASE("legal oddities of the test models are read as they are")
         CHECK(std::signbit(w[6]));
         CHECK(w[7] == 1);
     }
-    if (const auto path = test_model("malformed/stored__JunSuzukiJapan__tl__model_empty16_ok.safetensors"))
+    if (const auto path = test_model(*folder, "malformed/stored__JunSuzukiJapan__tl__model_empty16_ok.safetensors"))
         CHECK(open_model(*path).tensors.empty());
 }
 
 TEST_CASE("the real models among the test models open with all their tensors")
 {
+    const auto folder = test_models();
+    if (!folder)
+        return;
     struct expectation
     {
         const char* name;
@@ -188,7 +207,7 @@ TEST_CASE("the real models among the test models open with all their tensors")
         {"quatricmorph-tiny-llama-2shard", 111, 302256, "llama"},
     };
     for (const auto& e : expected) {
-        const auto path = test_model(e.name);
+        const auto path = test_model(*folder, e.name);
         if (!path)
             continue;
         INFO(e.name);
@@ -208,7 +227,10 @@ TEST_CASE("the real models among the test models open with all their tensors")
 
 TEST_CASE("a sharded test model has the values that its makers published")
 {
-    const auto path = test_model("quatricmorph-tiny-llama-2shard");
+    const auto folder = test_models();
+    if (!folder)
+        return;
+    const auto path = test_model(*folder, "quatricmorph-tiny-llama-2shard");
     if (!path)
         return;
     const model m = open_model(*path);
@@ -226,7 +248,10 @@ TEST_CASE("a sharded test model has the values that its makers published")
 
 TEST_CASE("the Hadamard matrices of the test models are Hadamard matrices")
 {
-    const auto path = test_model("intel__auto-round__hadamards.safetensors");
+    const auto folder = test_models();
+    if (!folder)
+        return;
+    const auto path = test_model(*folder, "intel__auto-round__hadamards.safetensors");
     if (!path)
         return;
     const model m = open_model(*path);

@@ -28,9 +28,9 @@ namespace weightscope {
 ///     out.write(text);
 ///     out.commit();
 ///
-/// What is written goes to a temporary file in the same folder; commit() brings it safely to the disk and renames it to the
-/// target, which until then is as it was. Without commit() the temporary file is removed. A symbolic link is followed; a
-/// target that exists and is neither file nor folder (/dev/stdout, a pipe) is written to directly.
+/// What is written goes to a temporary file in the same folder; commit() brings it safely to the disk and renames it to
+/// the target, which until then is as it was. Without commit() the temporary file is removed. A symbolic link is
+/// followed; a target that exists and is neither file nor folder (/dev/stdout, a pipe) is written to directly.
 class atomic_file
 {
 public:

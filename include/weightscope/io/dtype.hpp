@@ -152,7 +152,8 @@ inline constexpr dtype dtype_of<float8_e5m2fnuz> = dtype::float8_e5m2fnuz;
 template <>
 inline constexpr dtype dtype_of<float8_e8m0> = dtype::float8_e8m0;
 
-/// Calls `f(std::type_identity<T>{})` with the C++ type T of the elements of a numeric dtype, and returns what it returns.
+/// Calls `f(std::type_identity<T>{})` with the C++ type T of the elements of a numeric dtype, and returns what it
+/// returns.
 ///
 /// @throws std::invalid_argument  `type` is not numeric
 template <class F>

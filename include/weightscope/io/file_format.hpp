@@ -58,7 +58,8 @@ inline bool looks_like_safetensors(std::span<const std::byte> bytes)
     return length <= longest_safetensors_header && bytes[sizeof length] == std::byte{'{'};
 }
 
-// By content; the name counts only where the content is too damaged to tell, so that the error can say what is wrong with it.
+// By content; the name counts only where the content is too damaged to tell, so that the error can say what is wrong
+// with it.
 inline file_format format_of(const mapped_file& file)
 {
     const std::span<const std::byte> bytes = file.bytes();

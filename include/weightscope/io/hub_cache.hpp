@@ -17,8 +17,8 @@ namespace weightscope {
 
 /// Whether `text` could name a model on the Hugging Face hub: "org/name" or "name".
 ///
-/// Letters, digits, '.', '_' and '-', neither ".." nor "--". What ends like a model file ("out/model.safetensors") is taken
-/// for one.
+/// Letters, digits, '.', '_' and '-', neither ".." nor "--". What ends like a model file ("out/model.safetensors") is
+/// taken for one.
 [[nodiscard]] inline bool is_hub_id(std::string_view text)
 {
     static constexpr std::array<std::string_view, 9> file_endings = {".safetensors", ".json", ".gguf", ".onnx", ".bin",
@@ -57,8 +57,8 @@ namespace weightscope {
     return {};
 }
 
-/// The folder of the model `id` in a hub cache: the revision that refs/main names, else the snapshot that was changed last;
-/// nothing if the model has not been downloaded.
+/// The folder of the model `id` in a hub cache: the revision that refs/main names, else the snapshot that was changed
+/// last; nothing if the model has not been downloaded.
 ///
 /// @param id     a name that is_hub_id() accepts
 [[nodiscard]] inline std::optional<std::filesystem::path> find_in_hub_cache(

@@ -157,7 +157,8 @@ public:
 private:
     static constexpr std::size_t deepest = 64;
 
-    // The parser is asked for a token only when it has read it: it begins where the one before ended, separators left out.
+    // The parser is asked for a token only when it has read it: it begins where the one before ended, separators left
+    // out.
     std::uint64_t token_offset() const
     {
         const std::size_t begin = source_.text.find_first_not_of(" \t\r\n,:", previous_end_);

@@ -64,13 +64,14 @@ inline std::vector<std::byte> read_whole(const std::filesystem::path& path, std:
 
 /// A regular file, mapped read-only into memory for as long as the object lives.
 ///
-/// Reading past the end of a file that another program has shortened meanwhile would kill the process with SIGBUS. The first
-/// mapping therefore installs a handler for that signal, for the rest of the process: where the address lies in a mapped_file,
-/// the page is replaced by zeros and the file marked as damaged, which verify() reports; any other SIGBUS goes to the handler
-/// that was there before. A program that installs its own handler later must call the one it replaces.
+/// Reading past the end of a file that another program has shortened meanwhile would kill the process with SIGBUS. The
+/// first mapping therefore installs a handler for that signal, for the rest of the process: where the address lies in a
+/// mapped_file, the page is replaced by zeros and the file marked as damaged, which verify() reports; any other SIGBUS
+/// goes to the handler that was there before. A program that installs its own handler later must call the one it
+/// replaces.
 ///
-/// The handler looks after 1024 files at a time; what is opened beyond them, and every file on a system without mmap, is
-/// read into memory instead.
+/// The handler looks after 1024 files at a time; what is opened beyond them, and every file on a system without mmap,
+/// is read into memory instead.
 class mapped_file
 {
 public:
@@ -83,8 +84,8 @@ public:
     const std::filesystem::path& path() const noexcept { return path_; }
     std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
-    /// @throws io_error  the file is shorter than it was when it was opened, or a part of it could not be read: what was read
-    ///                   from bytes() may be wrong
+    /// @throws io_error  the file is shorter than it was when it was opened, or a part of it could not be read: then
+    ///                   what was read from bytes() may be wrong
     void verify() const;
 
 private:
@@ -182,8 +183,8 @@ inline void mapped_file::verify() const
 
 namespace detail {
 
-// What `read()` returns, unless the file turns out to have changed under it: then that is the error, whatever read() made of
-// it. The file may be null.
+// What `read()` returns, unless the file turns out to have changed under it: then that is the error, whatever read()
+// made of it. The file may be null.
 template <class F>
 std::invoke_result_t<F&> read_verified(const mapped_file* file, F&& read)
 {

@@ -128,14 +128,15 @@ inline model open_file(const std::filesystem::path& path)
 ///     const model m = open_model("checkpoint-500");     // a folder
 ///     const model m = open_model("openai/gpt2");        // downloaded before by a Hugging Face library
 ///
-/// In a folder the first of these counts: model.safetensors.index.json with the shards that it names, model.safetensors, all
-/// model-*-of-*.safetensors, the only *.safetensors.index.json, all *.safetensors. Such an index may be named itself. What is
-/// neither file nor folder is looked up in the local Hugging Face cache (find_in_hub_cache); nothing is downloaded.
+/// In a folder the first of these counts: model.safetensors.index.json with the shards that it names,
+/// model.safetensors, all model-*-of-*.safetensors, the only *.safetensors.index.json, all *.safetensors. Such an index
+/// may be named itself. What is neither file nor folder is looked up in the local Hugging Face cache
+/// (find_in_hub_cache); nothing is downloaded.
 ///
 /// Index and shards must agree: no shard missing, each tensor in the shard that the index says and in no other.
 ///
-/// @return tensors in the order of read_safetensors(), shard after shard in natural order; path is what was opened: `location`,
-///         or the folder in the cache; architecture is taken from the config.json beside the weights
+/// @return tensors in the order of read_safetensors(), shard after shard in natural order; path is what was opened:
+///         `location`, or the folder in the cache; architecture is taken from the config.json beside the weights
 /// @throws io_error  naming the file, and the byte and the field at fault where there are such
 [[nodiscard]] inline model open_model(const std::filesystem::path& location)
 {

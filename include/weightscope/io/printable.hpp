@@ -66,8 +66,8 @@ inline bool disturbs_a_terminal(char32_t code)
 
 /// Text from a file, made fit for one line of a message.
 ///
-/// Control characters become \u{1b}, bytes that are not UTF-8 become \xff, and what is longer than `longest` bytes is cut
-/// at a character and ends in "...".
+/// Control characters become \u{1b}, bytes that are not UTF-8 become \xff, and what is longer than `longest` bytes is
+/// cut at a character and ends in "...".
 [[nodiscard]] inline std::string printable(std::string_view text, std::size_t longest = 120)
 {
     std::string result;

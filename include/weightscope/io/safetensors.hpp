@@ -87,14 +87,14 @@ inline model read_safetensors(const std::shared_ptr<const mapped_file>& file)
 
 /// Opens one safetensors file. Reads its header only; the weights are read when they are visited.
 ///
-/// Tensors come in the order of their data, which is the model's where the writer kept it. The reference implementation sorts
-/// by dtype and name instead; where each dtype's names ascend byte by byte, all tensors are put into natural order (layers.2
-/// before layers.10).
+/// Tensors come in the order of their data, which is the model's where the writer kept it. The reference implementation
+/// sorts by dtype and name instead; where each dtype's names ascend byte by byte, all tensors are put into natural
+/// order (layers.2 before layers.10).
 ///
-/// The file is held to the format to the letter: a header of at most 100 MB that is one JSON object in UTF-8 without duplicate
-/// keys, every tensor with a known dtype, at most 64 dimensions and as many bytes as its shape needs, the tensors side by side
-/// from the header to the end of the file. Fields of a tensor other than dtype, shape and data_offsets are passed over, as the
-/// reference does.
+/// The file is held to the format to the letter: a header of at most 100 MB that is one JSON object in UTF-8 without
+/// duplicate keys, every tensor with a known dtype, at most 64 dimensions and as many bytes as its shape needs, the
+/// tensors side by side from the header to the end of the file. Fields of a tensor other than dtype, shape and
+/// data_offsets are passed over, as the reference does.
 ///
 /// @return format "safetensors"; metadata is __metadata__, in the file's order; architecture is left empty
 /// @throws io_error  with the byte and the field at fault
@@ -182,8 +182,8 @@ inline void require_writable(std::span<const tensor_to_write> tensors, const mod
 ///
 ///     write_safetensors("out.safetensors", std::vector{to_write("weight", weight), to_write("bias", bias)});
 ///
-/// The data are laid out by falling size of their elements, so that each is aligned, and within one size in the given order,
-/// which read_safetensors() gives back. At most one tensor that is made by `produce` is in memory at a time.
+/// The data are laid out by falling size of their elements, so that each is aligned, and within one size in the given
+/// order, which read_safetensors() gives back. At most one tensor that is made by `produce` is in memory at a time.
 ///
 /// @param tensors   names in UTF-8, all different
 /// @param metadata  strings for __metadata__, in UTF-8, keys all different

@@ -40,8 +40,8 @@ struct safetensors_header
     model_metadata metadata;
 };
 
-// Bytes of a tensor, or nothing where that many elements cannot exist. Extents of 0 count as 1 in that check, so that the
-// strides of an empty tensor can be computed as well.
+// Bytes of a tensor, or nothing where that many elements cannot exist. Extents of 0 count as 1 in that check, so that
+// the strides of an empty tensor can be computed as well.
 inline std::optional<std::uint64_t> bytes_of(weightscope::dtype type, const std::vector<std::size_t>& shape)
 {
     std::uint64_t bits = bits_of(type);

@@ -1,0 +1,64 @@
+#include <string>
+#include <vector>
+
+#include <weightscope/report/text_layout.hpp>
+
+#include "../catch.hpp"
+
+using namespace weightscope::detail;
+
+TEST_CASE("the width of a text is what a terminal gives it")
+{
+    CHECK(display_width("") == 0);
+    CHECK(display_width("weight") == 6);
+    CHECK(display_width("größe…") == 6);
+    CHECK(display_width("重み") == 4);
+    CHECK(display_width("e\u0301") == 1);
+    CHECK(display_width("\xff\xfe") == 2);
+}
+
+TEST_CASE("a text that is too long loses its middle, most of all of its front")
+{
+    CHECK(shortened("short", 5) == "short");
+    CHECK(shortened("transformer.h.11.mlp.c_proj.weight", 19) == "transf…_proj.weight");
+    CHECK(shortened("abcdefghij", 4) == "a…ij");
+    CHECK(shortened("abcdefghij", 1) == "…");
+    CHECK(shortened("abcdefghij", 0) == "");
+}
+
+TEST_CASE("a shortened text fits and stays UTF-8 at every width")
+{
+    const std::string text = "模型.größe.e\u0301.重み.weight";
+    for (std::size_t width = 0; width <= 40; ++width) {
+        const std::string cut = shortened(text, width);
+        CHECK(display_width(cut) <= width);
+        CHECK(!weightscope::find_invalid_utf8(cut));
+    }
+    CHECK(shortened(text, 40) == text);
+}
+
+TEST_CASE("a paragraph is broken at spaces, and in a word only where it is longer than a line")
+{
+    using lines = std::vector<std::string>;
+    CHECK(wrapped("", 10) == lines{""});
+    CHECK(wrapped("one two three", 7) == lines{"one two", "three"});
+    CHECK(wrapped("one two three", 13) == lines{"one two three"});
+    CHECK(wrapped("a abcdefghijkl b", 5) == lines{"a", "abcde", "fghij", "kl b"});
+    CHECK(wrapped("重み重み", 4) == lines{"重み", "重み"});
+}
+
+TEST_CASE("a table gives its first column what the others leave, and drops the last where there is no room")
+{
+    const text_table table{.headings = {"layer", "kappa", "of"}, .rows = {{"h.0.attn.c_attn.weight", "12", "768"}, {"wte", "3844", "8"}}};
+    CHECK(table.lines(60)
+          == std::vector<std::string>{"layer                   kappa   of", "h.0.attn.c_attn.weight     12  768", "wte                      3844    8"});
+    CHECK(table.lines(28) == std::vector<std::string>{"layer             kappa   of", "h.0.a…tn.weight     12  768", "wte                3844    8"});
+    CHECK(table.lines(24)[2] == "wte                 3844");
+}
+
+TEST_CASE("what a terminal would obey is shown instead")
+{
+    CHECK(harmless("a\x1b[31mb\n\x07") == "a\\u{1b}[31mb\\u{a}\\u{7}");
+    CHECK(harmless("\xff") == "\\xff");
+    CHECK(harmless(std::string(500, 'x')).size() == 500);
+}
