@@ -1,9 +1,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "catch.hpp"
-
 #include <weightscope/io/name_filter.hpp>
+
+#include "../catch.hpp"
 
 using weightscope::name_filter;
 

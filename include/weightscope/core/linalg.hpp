@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
+#include <complex>  // the declarations below need it and do not include it
 #include <cstddef>
 #include <stdexcept>
 #include <string>
