@@ -1,7 +1,7 @@
 // Can it tell me what only my hardware minds: here, weights of 0.5 and more?
 //
 //     $ custom_rule sick_sample.safetensors
-//     transformer.wpe.weight: magnitude 2.277 >= 0.5
+//     transformer.wpe.weight: magnitude: 2.277 >= 0.5
 //       clip them, or split the layer in two
 #include <algorithm>
 #include <exception>

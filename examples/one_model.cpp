@@ -3,11 +3,11 @@
 //     $ one_model sick_sample.safetensors
 //     39 of 100: do not deploy
 //     transformer.h.2.mlp.c_proj.weight: numerical rank 8 of 192 possible
-//       keep it as two factors of rank 8, 7,680 numbers instead of 147,456 (worth it below rank 153.6), or retrain it.
+//       Keep it as two factors of rank 8, 7,680 numbers instead of 147,456 (worth it below rank 153.6), or retrain it.
 //     transformer.h.3.attn.c_attn.weight: 3 NaN and 0 infinite among 110,592 entries
-//       go back to the last checkpoint without them; ...
-//     transformer.wpe.weight: extreme outliers 2.574 % > 1 % (Gaussian matrix: 0.00023 %)
-//       quantize with one scale per row or group, clip, or keep this layer in 16 bits.
+//       Go back to the last checkpoint without them; ...
+//     transformer.wpe.weight: extreme outliers: 2.574 % > 1 % (Gaussian matrix: 0.00023 %)
+//       Quantize with one scale per row (measured: per row 33.2 dB, per groups of 128 34.8 dB).
 #include <iostream>
 #include <weightscope/all.hpp>
 

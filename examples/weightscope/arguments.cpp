@@ -74,7 +74,9 @@ CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::s
 CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value, const std::vector<std::string>& words,
                         const std::string& description)
 {
-    return sub.add_option(name, value, fmt::format("{} ({})", description, value))->type_name(fmt::format("{}", fmt::join(words, "|")))->check(one_of(words));
+    return sub.add_option(name, value, fmt::format("{} ({})", description, value))
+        ->type_name(fmt::format("{}", fmt::join(words, "|")))
+        ->check(one_of(words));
 }
 
 CLI::Validator one_of(const std::vector<std::string>& words)

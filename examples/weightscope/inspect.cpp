@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -71,8 +73,10 @@ std::string to_json(const inventory& found)
     json dtypes = json::object(), tensors = json::array(), metadata = json::object();
     for (const auto& [dtype, t] : found.by_dtype)
         dtypes[std::string(to_string(dtype))] = totals(t);
+    std::unordered_set<std::string_view> keys;
     for (const auto& [key, value] : found.model.metadata)
-        metadata[key] = value;
+        if (keys.insert(key).second)  // shards may differ
+            metadata.get_ref<json::object_t&>().emplace_back(key, value);  // metadata[key] would look through all that there are
     for (const weightscope::named_tensor* tensor : found.tensors) {
         json entry = {{"name", tensor->name},
                       {"shape", tensor->shape},
@@ -96,19 +100,20 @@ std::string to_csv(const inventory& found)
 {
     std::string text = "name,shape,dtype,parameters,bytes,tied_to\n";
     for (const weightscope::named_tensor* tensor : found.tensors)
-        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name), shape_of(*tensor, "x", ""), to_string(tensor->dtype), tensor->size(),
-                            tensor->bytes.size(), weightscope::detail::quoted(tensor->tied_to));
+        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name), shape_of(*tensor, "x", ""),
+                            to_string(tensor->dtype), tensor->size(), tensor->bytes.size(), weightscope::detail::quoted(tensor->tied_to));
     return text;
 }
 
 std::string to_console(const inventory& found)
 {
     const auto grouped = [](auto count) { return fmt::format("{}", fmt::group_digits(count)); };
-    weightscope::detail::text_table tensors{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}}, dtypes{.headings = {"in all", "tensors", "parameters", "bytes"}};
+    weightscope::detail::text_table tensors{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}};
+    weightscope::detail::text_table dtypes{.headings = {"in all", "tensors", "parameters", "bytes"}};
     for (const weightscope::named_tensor* tensor : found.tensors) {
         const std::string tie = tensor->tied_to.empty() ? "" : " = " + harmless(tensor->tied_to);
-        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), std::string(to_string(tensor->dtype)), grouped(tensor->size()),
-                                grouped(tensor->bytes.size())});
+        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), std::string(to_string(tensor->dtype)),
+                                grouped(tensor->size()), grouped(tensor->bytes.size())});
     }
     for (const auto& [dtype, t] : found.by_dtype)
         dtypes.rows.push_back({std::string(to_string(dtype)), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes)});
@@ -117,7 +122,8 @@ std::string to_console(const inventory& found)
     constexpr std::size_t unlimited = 1'000'000;
     const std::size_t width = is_terminal(stdout) ? terminal_width() : unlimited;
     const weightscope::model& m = found.model;
-    const std::string title = fmt::format("{}: {}{}{}", harmless(m.path.string()), m.format, m.architecture.empty() ? "" : ", ", harmless(m.architecture));
+    const std::string architecture = m.architecture.empty() ? "" : ", " + harmless(m.architecture);
+    const std::string title = fmt::format("{}: {}{}", harmless(m.path.string()), m.format, architecture);
     return fmt::format("{}\n\n{}\n\n{}\n", title, fmt::join(tensors.lines(width), "\n"), fmt::join(dtypes.lines(width), "\n"));
 }
 

@@ -116,7 +116,9 @@ void add_scan(CLI::App& tool, command& chosen)
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));
     };
     const std::vector<std::string> methods = {"basic_stats", "spectral", "quantization", "sparsity", "all"};
-    add_list(*sub, "--methods", a.methods, "A,B", fmt::format("what to measure: {} (all)", fmt::join(methods, ", ")))->delimiter(',')->check(one_of(methods));
+    add_list(*sub, "--methods", a.methods, "A,B", fmt::format("what to measure: {} (all)", fmt::join(methods, ", ")))
+        ->delimiter(',')
+        ->check(one_of(methods));
     add_number("--bits", a.options.bits, 2, 16, "of the quantization that is simulated (8)");
     add_number("--group-size", a.options.group_size, 1, 1'000'000'000, "neighbours in a row that share a scale (128)");
     add_choice(*sub, "--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");

@@ -16,6 +16,7 @@
 #include <weightscope/analyzers/survey_second_pass.hpp>
 #include <weightscope/analyzers/survey_streamed.hpp>
 #include <weightscope/analyzers/survey_weighted.hpp>
+#include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/device.hpp>
 #include <weightscope/core/dispatch.hpp>
@@ -32,6 +33,7 @@
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/special.hpp>
 #include <weightscope/core/value_bins.hpp>
 #include <weightscope/core/value_multiset.hpp>
@@ -59,15 +61,18 @@
 #include <weightscope/io/shard_names.hpp>
 #include <weightscope/io/shards.hpp>
 #include <weightscope/io/sigbus_guard.hpp>
+#include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/fields.hpp>
+#include <weightscope/report/health_result.hpp>
 #include <weightscope/report/integrity_rules.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/matrix_rules.hpp>
-#include <weightscope/report/plan.hpp>
+#include <weightscope/report/quantization_plan.hpp>
+#include <weightscope/report/quantization_rules.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/rules.hpp>
 #include <weightscope/report/scan_result.hpp>

@@ -3,6 +3,13 @@
 
 failed=0
 
+for program in "$WEIGHTSCOPE" "$SICK_SAMPLE"; do
+    [ -x "$program" ] || {
+        echo "there is no program $program"
+        exit 1
+    }
+done
+
 fail() {
     echo "FAILED: $*"
     failed=1

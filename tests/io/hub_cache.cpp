@@ -62,8 +62,8 @@ TEST_CASE("a hub id is one or two names of letters, digits, dots, dashes and und
 
 TEST_CASE("the hub cache is where the environment says")
 {
-    CHECK(cache_with({{"HF_HUB_CACHE", "/a"}, {"HUGGINGFACE_HUB_CACHE", "/b"}, {"HF_HOME", "/c"}}) == "/a/");
-    CHECK(cache_with({{"HUGGINGFACE_HUB_CACHE", "/b"}, {"HF_HOME", "/c"}, {"XDG_CACHE_HOME", "/d"}}) == "/b/");
+    CHECK(cache_with({{"HF_HUB_CACHE", "/a"}, {"HUGGINGFACE_HUB_CACHE", "/b"}, {"HF_HOME", "/c"}}) == "/a");
+    CHECK(cache_with({{"HUGGINGFACE_HUB_CACHE", "/b"}, {"HF_HOME", "/c"}, {"XDG_CACHE_HOME", "/d"}}) == "/b");
     CHECK(cache_with({{"HF_HOME", "/c"}, {"XDG_CACHE_HOME", "/d"}, {"HOME", "/e"}}) == "/c/hub");
     CHECK(cache_with({{"XDG_CACHE_HOME", "/d"}, {"HOME", "/e"}}) == "/d/huggingface/hub");
     CHECK(cache_with({{"HF_HOME", ""}, {"HOME", "/e"}}) == "/e/.cache/huggingface/hub");

@@ -1,6 +1,6 @@
+#include <cstddef>
 #include <limits>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -68,7 +68,8 @@ TEST_CASE("CSV has one row per layer and one column per figure")
 
 TEST_CASE("columns of one method stand together, whichever layer has them first")
 {
-    const auto header = parsed(to_csv(made_up::scan_of({layer_of("b", made_up::float_vector{1, 2}), layer_of("w", gaussian(20, 30))})))[0];
+    const auto header = parsed(
+        to_csv(made_up::scan_of({layer_of("b", made_up::float_vector{1, 2}), layer_of("w", gaussian(20, 30))})))[0];
     std::string methods;
     for (const std::string& column : header)
         if (const std::string method = column.substr(0, column.find('.')); !methods.ends_with(method))

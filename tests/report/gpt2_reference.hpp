@@ -1,10 +1,11 @@
 #pragma once
 // Published figures of GPT-2 small as scan results: fixtures/gpt2_reference.csv, one row per layer, the tied head counted.
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ inline weightscope::scan_result scan()
     scan_result result{.model = {.path = "gpt2", .tensors = 51}};
     for (auto& row : read_csv(std::filesystem::path(__FILE__).parent_path() / "fixtures/gpt2_reference.csv")) {
         const auto number = [&](const char* column) { return metric(std::stod(row.at(column))); };
-        const auto rows = static_cast<std::size_t>(std::stoul(row["rows"])), cols = static_cast<std::size_t>(std::stoul(row["cols"]));
+        const auto rows = static_cast<std::size_t>(std::stoul(row["rows"])),
+                   cols = static_cast<std::size_t>(std::stoul(row["cols"]));
         layer_result layer{.name = row["layer"], .shape = {rows, cols}, .dtype = "F16", .parameters = rows * cols};
         layer.basic_stats = basic_stats_result{.census = {.count = rows * cols},
                                                .mean = number("mean"),
@@ -48,19 +50,20 @@ inline weightscope::scan_result scan()
                                                .min = number("min"),
                                                .max = number("max"),
                                                .zeros_percentage = number("zeros_pct")};
-        layer.spectral = spectral_result{.rows = rows,
-                                         .cols = cols,
-                                         .max_singular_value = number("smax"),
-                                         .min_singular_value = number("smin"),
-                                         .condition_number = number("cond"),
-                                         .condition_number_at_least = number("cond"),
-                                         .stable_rank = number("stable_rank"),
-                                         .effective_rank = number("effective_rank"),
-                                         .numerical_rank = number("total_rank"),
-                                         .total_rank = std::min(rows, cols),
-                                         .gaussian_condition_number = gaussian_condition_number(rows, cols),
-                                         .gaussian_stable_rank = gaussian_stable_rank(rows, cols),
-                                         .condition_number_p_value = condition_number_p_value(std::stod(row["cond"]), rows, cols)};
+        layer.spectral =
+            spectral_result{.rows = rows,
+                            .cols = cols,
+                            .max_singular_value = number("smax"),
+                            .min_singular_value = number("smin"),
+                            .condition_number = number("cond"),
+                            .condition_number_at_least = number("cond"),
+                            .stable_rank = number("stable_rank"),
+                            .effective_rank = number("effective_rank"),
+                            .numerical_rank = number("total_rank"),
+                            .total_rank = std::min(rows, cols),
+                            .gaussian_condition_number = gaussian_condition_number(rows, cols),
+                            .gaussian_stable_rank = gaussian_stable_rank(rows, cols),
+                            .condition_number_p_value = condition_number_p_value(std::stod(row["cond"]), rows, cols)};
         layer.quantization = quantization_sensitivity_result{.outlier_percentage = number("outlier_pct"),
                                                              .extreme_outlier_percentage = number("extreme_pct"),
                                                              .quantization_scale = number("scale"),

@@ -1,7 +1,8 @@
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -57,7 +58,8 @@ void check_reasons(const ordered_json& value)
 
 std::vector<layer_result> all_kinds()
 {
-    made_up::float_matrix broken = gaussian(20, 30), zero = gaussian(20, 30), constant = gaussian(20, 30), singular = gaussian(20, 30);
+    made_up::float_matrix broken = gaussian(20, 30), zero = gaussian(20, 30), constant = gaussian(20, 30),
+                          singular = gaussian(20, 30);
     broken(0, 0) = not_a_number;
     zero.fill(0);
     constant.fill(0.5f);
@@ -74,9 +76,20 @@ std::vector<layer_result> all_kinds()
     xt::xtensor<float, 2> empty = xt::zeros<float>({0, 30});
     xt::xtensor<float, 4> convolution = xt::ones<float>({2, 3, 4, 5});
     layer_result nan_only = layer_of("nan", made_up::float_vector{not_a_number});
-    return {layer_of("healthy", gaussian(20, 30)), layer_of("broken", broken), layer_of("zero", zero),     layer_of("constant", constant),
-            layer_of("singular", singular),        layer_of("scalar", scalar), layer_of("empty", empty),   layer_of("convolution", convolution),
-            layer_of("bias", made_up::float_vector{1, 2}), lost, mask, tied, twin, nan_only};
+    return {layer_of("healthy", gaussian(20, 30)),
+            layer_of("broken", broken),
+            layer_of("zero", zero),
+            layer_of("constant", constant),
+            layer_of("singular", singular),
+            layer_of("scalar", scalar),
+            layer_of("empty", empty),
+            layer_of("convolution", convolution),
+            layer_of("bias", made_up::float_vector{1, 2}),
+            lost,
+            mask,
+            tied,
+            twin,
+            nan_only};
 }
 
 }  // namespace
@@ -84,30 +97,41 @@ std::vector<layer_result> all_kinds()
 TEST_CASE("the field names of the four methods are those that scripts know, and stand first")
 {
     const ordered_json layer = layer_json(layer_of("w", gaussian(20, 30)));
-    CHECK(keys(layer) == std::vector<std::string>{"shape", "dtype", "parameters", "transposed", "basic_stats", "spectral", "quantization", "sparsity"});
+    CHECK(keys(layer)
+          == std::vector<std::string>{"shape", "dtype", "parameters", "transposed", "basic_stats", "spectral",
+                                      "quantization", "sparsity"});
     const auto starts_with = [](const ordered_json& object, const std::vector<std::string>& names) {
         auto found = keys(object);
         found.resize(names.size());
         CHECK(found == names);
     };
     starts_with(layer["basic_stats"], {"mean", "std", "min", "max", "l2_norm", "zeros_percentage"});
-    starts_with(layer["spectral"], {"max_singular_value", "min_singular_value", "condition_number", "stable_rank", "effective_rank", "total_rank",
-                                    "top_singular_values", "singular_value_ratio"});
-    starts_with(layer["quantization"], {"outlier_percentage", "extreme_outlier_percentage", "outlier_count", "extreme_outlier_count", "bits", "quantization_scale",
-                                        "quantization_mse", "quantization_mae", "cosine_similarity", "sqnr_db", "abs_max", "dynamic_range"});
+    starts_with(layer["spectral"], {"max_singular_value", "min_singular_value", "condition_number", "stable_rank",
+                                    "effective_rank", "total_rank", "top_singular_values", "singular_value_ratio"});
+    starts_with(layer["quantization"],
+                {"outlier_percentage", "extreme_outlier_percentage", "outlier_count", "extreme_outlier_count", "bits",
+                 "quantization_scale", "quantization_mse", "quantization_mae", "cosine_similarity", "sqnr_db",
+                 "abs_max", "dynamic_range"});
     CHECK(keys(layer["sparsity"])
-          == std::vector<std::string>{"sparsity_levels", "structured_sparsity", "magnitude_percentiles", "mean_abs_weight", "median_abs_weight"});
-    CHECK(keys(layer["sparsity"]["sparsity_levels"]) == std::vector<std::string>{"threshold_0.0", "threshold_1e-06", "threshold_0.0001", "threshold_0.01"});
-    starts_with(layer["sparsity"]["structured_sparsity"], {"dead_rows", "dead_rows_percentage", "dead_columns", "dead_columns_percentage"});
-    CHECK(keys(layer["sparsity"]["magnitude_percentiles"]) == std::vector<std::string>{"p10", "p25", "p50", "p75", "p90"});
+          == std::vector<std::string>{"sparsity_levels", "structured_sparsity", "magnitude_percentiles",
+                                      "mean_abs_weight", "median_abs_weight"});
+    CHECK(keys(layer["sparsity"]["sparsity_levels"])
+          == std::vector<std::string>{"threshold_0.0", "threshold_1e-06", "threshold_0.0001", "threshold_0.01"});
+    starts_with(layer["sparsity"]["structured_sparsity"],
+                {"dead_rows", "dead_rows_percentage", "dead_columns", "dead_columns_percentage"});
+    CHECK(keys(layer["sparsity"]["magnitude_percentiles"])
+          == std::vector<std::string>{"p10", "p25", "p50", "p75", "p90"});
 }
 
 TEST_CASE("thresholds are spelled as Python spells them")
 {
     // [repr(x) for x in (0.0, 1e-6, 1e-4, 0.01, 1e-5, 1.0, 100.0, 0.1, 1e15, 1e16, 1.5e-7, 123456.789, 1e22, 5e-324)]
     const std::vector<std::pair<double, std::string>> known = {
-        {0.0, "0.0"},   {1e-6, "1e-06"},             {1e-4, "0.0001"}, {0.01, "0.01"},       {1e-5, "1e-05"},           {1, "1.0"},       {100, "100.0"},
-        {0.1, "0.1"},   {1e15, "1000000000000000.0"}, {1e16, "1e+16"},  {1.5e-7, "1.5e-07"}, {123456.789, "123456.789"}, {1e22, "1e+22"}, {5e-324, "5e-324"}};
+        {0.0, "0.0"},    {1e-6, "1e-06"},     {1e-4, "0.0001"},
+        {0.01, "0.01"},  {1e-5, "1e-05"},     {1, "1.0"},
+        {100, "100.0"},  {0.1, "0.1"},        {1e15, "1000000000000000.0"},
+        {1e16, "1e+16"}, {1.5e-7, "1.5e-07"}, {123456.789, "123456.789"},
+        {1e22, "1e+22"}, {5e-324, "5e-324"}};
     for (const auto& [value, text] : known)
         CHECK(detail::python_repr(value) == text);
 }
@@ -118,14 +142,16 @@ TEST_CASE("counts and ranks are whole numbers, figures read back to the same bit
     const ordered_json layer = layer_json(result);
     CHECK(layer["shape"] == ordered_json({20, 30}));
     CHECK(layer["parameters"].is_number_unsigned());
-    for (const char* rank : {"effective_rank", "total_rank", "numerical_rank", "rank_90_energy", "rank_95_energy", "rank_99_energy", "rows", "columns"})
+    for (const char* rank : {"effective_rank", "total_rank", "numerical_rank", "rank_90_energy", "rank_95_energy",
+                             "rank_99_energy", "rows", "columns"})
         CHECK(layer["spectral"][rank].is_number_integer());
     CHECK(layer["spectral"]["numerical_rank"] == 20);
     CHECK(layer["basic_stats"]["mean"].get<double>() == result.basic_stats->mean.value);
     CHECK(layer["spectral"]["condition_number"].get<double>() == result.spectral->condition_number.value);
     CHECK(layer["spectral"]["top_singular_values"].get<std::vector<double>>() == result.spectral->top_singular_values);
     CHECK(layer["basic_stats"]["histogram"]["edges"].get<std::vector<double>>() == result.basic_stats->histogram.edges);
-    CHECK(layer["basic_stats"]["histogram"]["counts"].get<std::vector<std::uint64_t>>() == result.basic_stats->histogram.counts);
+    CHECK(layer["basic_stats"]["histogram"]["counts"].get<std::vector<std::uint64_t>>()
+          == result.basic_stats->histogram.counts);
 }
 
 TEST_CASE("a number that does not exist is null and has a reason")
@@ -155,8 +181,11 @@ TEST_CASE("vectors have no spectrum and an empty structured sparsity")
 
 TEST_CASE("the document has its parts in order, and layers in model order")
 {
-    const ordered_json document = document_of(made_up::scan_of({layer_of("z", gaussian(4, 4)), layer_of("a", gaussian(4, 4)), layer_of("m", gaussian(4, 4))}));
-    CHECK(keys(document) == std::vector<std::string>{"schema", "version", "model", "settings", "environment", "seconds", "layers", "health"});
+    const ordered_json document = document_of(made_up::scan_of(
+        {layer_of("z", gaussian(4, 4)), layer_of("a", gaussian(4, 4)), layer_of("m", gaussian(4, 4))}));
+    CHECK(keys(document)
+          == std::vector<std::string>{"schema", "version", "model", "settings", "environment", "seconds", "layers",
+                                      "health"});
     CHECK(document["schema"] == "weightscope/scan/1");
     CHECK(document["version"] == std::string(version));
     CHECK(keys(document["layers"]) == std::vector<std::string>{"z", "a", "m"});
@@ -201,7 +230,9 @@ TEST_CASE("whatever a scan holds, the document is what the schema says and each 
         CHECK(schema_check::fault_of(nlohmann::json::parse(text), "scan.schema.json") == "");
         check_reasons(ordered_json::parse(text));
     }
-    CHECK(schema_check::fault_of(nlohmann::json::parse(to_text(to_json(scan_result{}, health_result{}))), "scan.schema.json") == "");
+    CHECK(schema_check::fault_of(nlohmann::json::parse(to_text(to_json(scan_result{}, judge(scan_result{})))),
+                                 "scan.schema.json")
+          == "");
 }
 
 TEST_CASE("the schema refuses what it does not describe")
@@ -213,7 +244,8 @@ TEST_CASE("the schema refuses what it does not describe")
         return schema_check::fault_of(document, "scan.schema.json");
     };
     CHECK(fault_with("/schema", "weightscope/scan/2") == "$.schema: expected \"weightscope/scan/1\"");
-    CHECK(fault_with("/layers/w/basic_stats/mean", "0") == "$.layers.w.basic_stats.mean: type is string, expected [\"number\",\"null\"]");
+    CHECK(fault_with("/layers/w/basic_stats/mean", "0")
+          == "$.layers.w.basic_stats.mean: type is string, expected [\"number\",\"null\"]");
     CHECK(fault_with("/layers/w/surprise", 1) == "$.layers.w: 'surprise' is unknown");
     CHECK(fault_with("/health/score", 101) == "$.health.score: 101 is above 100");
     CHECK(fault_with("/model", nlohmann::json::object()).find("$.model: lacks ") == 0);
@@ -221,7 +253,8 @@ TEST_CASE("the schema refuses what it does not describe")
 
 TEST_CASE("hostile names are data in JSON")
 {
-    const std::vector<std::string> names = {"');alert(1)//<b>", "\x1b[2J\x1b[31m", "a\nb", std::string("nul\0l", 5), "\xff\xfe broken", "\"quoted\\\"", ""};
+    const std::vector<std::string> names = {"');alert(1)//<b>", "\x1b[2J\x1b[31m", "a\nb", std::string("nul\0l", 5),
+                                            "\xff\xfe broken",  "\"quoted\\\"",    ""};
     std::vector<layer_result> layers;
     for (const std::string& name : names) {
         layers.push_back(layer_of(name, gaussian(4, 4)));
@@ -240,7 +273,8 @@ TEST_CASE("hostile names are data in JSON")
 
 TEST_CASE("a name that comes twice keeps both layers")
 {
-    const ordered_json document = document_of(made_up::scan_of({layer_of("w", gaussian(4, 4)), layer_of("w", gaussian(5, 5)), layer_of("w (2)", gaussian(6, 6))}));
+    const ordered_json document = document_of(made_up::scan_of(
+        {layer_of("w", gaussian(4, 4)), layer_of("w", gaussian(5, 5)), layer_of("w (2)", gaussian(6, 6))}));
     CHECK(keys(document["layers"]) == std::vector<std::string>{"w", "w (2)", "w (2) (2)"});
     CHECK(document["layers"]["w (2)"]["parameters"] == 25);
 }

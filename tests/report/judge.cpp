@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,8 @@ scan_result with_norms(const std::vector<double>& norms)
 {
     std::vector<layer_result> layers;
     for (const double norm : norms) {
-        layer_result layer{.name = "layer " + std::to_string(layers.size()), .shape = {2, 50}, .dtype = "F32", .parameters = 100};
+        layer_result layer{
+            .name = "layer " + std::to_string(layers.size()), .shape = {2, 50}, .dtype = "F32", .parameters = 100};
         layer.basic_stats = basic_stats_result{.l2_norm = norm};
         layers.push_back(layer);
     }
@@ -146,7 +149,8 @@ TEST_CASE("the classic rules give the published verdict on GPT-2")
     const scan_result scan = gpt2_reference::scan();
     REQUIRE(scan.layers.size() == 51);
     const auto above = [&](double limit) {
-        return std::count_if(scan.layers.begin(), scan.layers.end(), [=](const layer_result& l) { return l.spectral->condition_number.value > limit; });
+        return std::count_if(scan.layers.begin(), scan.layers.end(),
+                             [=](const layer_result& l) { return l.spectral->condition_number.value > limit; });
     };
     CHECK(above(1e3) == 15);
     CHECK(above(1e4) == 11);
@@ -161,7 +165,8 @@ TEST_CASE("the classic rules give the published verdict on GPT-2")
 
     // layer by layer: 48 Excellent, 2 Good, 1 Critical, 93.4 on average
     const auto graded = [&](health_grade grade) {
-        return std::count_if(health.layers.begin(), health.layers.end(), [=](const layer_health& l) { return l.grade == grade; });
+        return std::count_if(health.layers.begin(), health.layers.end(),
+                             [=](const layer_health& l) { return l.grade == grade; });
     };
     CHECK(graded(health_grade::excellent) == 48);
     CHECK(graded(health_grade::good) == 2);

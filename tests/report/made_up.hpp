@@ -1,12 +1,9 @@
 #pragma once
 // Layers made for a test: real analyses of small tensors whose illness is known.
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,7 +36,10 @@ inline float_matrix gaussian(std::size_t rows, std::size_t cols, std::uint64_t s
 template <tensor W>
 layer_result layer_of(const std::string& name, const W& weights, const std::string& dtype = "F32")
 {
-    layer_result layer{.name = name, .shape = {weights.shape().begin(), weights.shape().end()}, .dtype = dtype, .parameters = weights.size()};
+    layer_result layer{.name = name,
+                       .shape = {weights.shape().begin(), weights.shape().end()},
+                       .dtype = dtype,
+                       .parameters = weights.size()};
     layer.basic_stats = analyze_basic_stats(weights);
     layer.quantization = analyze_quantization_sensitivity(weights);
     layer.sparsity = analyze_sparsity(weights);

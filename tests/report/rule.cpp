@@ -1,7 +1,7 @@
 #include <optional>
 #include <stdexcept>
-#include <string>
-#include <vector>
+#include <tuple>
+#include <utility>
 
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/rule.hpp>
@@ -24,7 +24,9 @@ scan_result norm_ten()
 
 rule norm_rule()
 {
-    return {.id = "loud", .metric_name = "basic_stats.l2_norm", .value = metric_of(&layer_result::basic_stats, &basic_stats_result::l2_norm)};
+    return {.id = "loud",
+            .metric_name = "basic_stats.l2_norm",
+            .value = metric_of(&layer_result::basic_stats, &basic_stats_result::l2_norm)};
 }
 
 }  // namespace
@@ -34,7 +36,10 @@ TEST_CASE("a rule is a few lines: an id, a number and a limit")
     auto rules = default_rules();
     rules.push_back({.id = "loud",
                      .metric_name = "basic_stats.l2_norm",
-                     .value = [](const layer_result& layer) { return layer.basic_stats ? layer.basic_stats->l2_norm : metric::missing("not measured"); },
+                     .value =
+                         [](const layer_result& layer) {
+                             return layer.basic_stats ? layer.basic_stats->l2_norm : metric::missing("not measured");
+                         },
                      .warning = 9,
                      .meaning = "too loud",
                      .remedy = "rescale it"});
@@ -55,8 +60,9 @@ TEST_CASE("a rule is a few lines: an id, a number and a limit")
 
 TEST_CASE("each comparison holds at its limit as its sign says")
 {
-    for (const auto& [how, below, at, above] : {std::tuple{comparison::above, false, false, true}, std::tuple{comparison::at_least, false, true, true},
-                                                std::tuple{comparison::below, true, false, false}, std::tuple{comparison::at_most, true, true, false}}) {
+    for (const auto& [how, below, at, above] :
+         {std::tuple{comparison::above, false, false, true}, std::tuple{comparison::at_least, false, true, true},
+          std::tuple{comparison::below, true, false, false}, std::tuple{comparison::at_most, true, true, false}}) {
         for (const auto& [limit, fires] : {std::pair{11.0, below}, std::pair{10.0, at}, std::pair{9.0, above}}) {
             rule r = norm_rule();
             r.compare = how;
@@ -118,17 +124,21 @@ TEST_CASE("a limit can be changed and removed by the id of its rule")
 TEST_CASE("an unknown id is refused with those that there are")
 {
     CHECK_THROWS_WITH(override_threshold(classic_rules(), "kappa", severity::warning, 1),
-                      "weightscope::override_threshold(rules, id): there is no rule 'kappa'; the rules are condition_number, extreme_outliers, low_stable_rank");
+                      "weightscope::override_threshold(rules, id): there is no rule 'kappa'; the rules are "
+                      "condition_number, extreme_outliers, low_stable_rank");
     CHECK_THROWS_AS(override_threshold({}, "kappa", severity::warning, 1), std::invalid_argument);
 }
 
 TEST_CASE("a table that cannot be judged by is refused")
 {
-    CHECK_THROWS_WITH(judge(norm_ten(), {norm_rule(), norm_rule()}),
-                      "weightscope::judge(scan, rules): rule 'loud' stands in the table twice; rename one, or override_threshold");
-    CHECK_THROWS_WITH(judge(norm_ten(), {rule{.id = "empty"}}),
-                      "weightscope::judge(scan, rules): rule 'empty' has neither, expected one of value and model_value");
+    CHECK_THROWS_WITH(
+        judge(norm_ten(), {norm_rule(), norm_rule()}),
+        "weightscope::judge(scan, rules): rule 'loud' stands in the table twice; rename one, or override_threshold");
+    CHECK_THROWS_WITH(
+        judge(norm_ten(), {rule{.id = "empty"}}),
+        "weightscope::judge(scan, rules): rule 'empty' has neither, expected one of value and model_value");
     rule both = norm_rule();
     both.model_value = [](const scan_result&) { return metric(1); };
-    CHECK_THROWS_WITH(judge(norm_ten(), {both}), "weightscope::judge(scan, rules): rule 'loud' has both, expected one of value and model_value");
+    CHECK_THROWS_WITH(judge(norm_ten(), {both}),
+                      "weightscope::judge(scan, rules): rule 'loud' has both, expected one of value and model_value");
 }

@@ -2,6 +2,7 @@
 // The part of JSON Schema that tests/schemas uses, so that the schemas are checked where no validator is installed.
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -23,12 +24,12 @@ inline json read_schema(const std::string& name)
 inline bool has_type(const json& value, const std::string& type)
 {
     return type == "null"      ? value.is_null()
-         : type == "boolean"   ? value.is_boolean()
-         : type == "integer"   ? value.is_number_integer()
-         : type == "number"    ? value.is_number()
-         : type == "string"    ? value.is_string()
-         : type == "array"     ? value.is_array()
-         : type == "object"    ? value.is_object()
+           : type == "boolean" ? value.is_boolean()
+           : type == "integer" ? value.is_number_integer()
+           : type == "number"  ? value.is_number()
+           : type == "string"  ? value.is_string()
+           : type == "array"   ? value.is_array()
+           : type == "object"  ? value.is_object()
                                : throw std::runtime_error("unknown type " + type);
 }
 
@@ -48,12 +49,15 @@ inline std::string fault_of(const json& value, const json& schema, const json& r
         if (keyword == "$ref")
             descend(value, root.at(json::json_pointer(wanted.get<std::string>().substr(1))), path);
         else if (keyword == "type")
-            check(wanted.is_string() ? has_type(value, wanted) : std::any_of(wanted.begin(), wanted.end(), [&](const json& t) { return has_type(value, t); }),
+            check(wanted.is_string()
+                      ? has_type(value, wanted)
+                      : std::any_of(wanted.begin(), wanted.end(), [&](const json& t) { return has_type(value, t); }),
                   "type is " + std::string(value.type_name()) + ", expected " + wanted.dump());
         else if (keyword == "const")
             check(value == wanted, "expected " + wanted.dump());
         else if (keyword == "enum")
-            check(std::find(wanted.begin(), wanted.end(), value) != wanted.end(), value.dump() + " is none of " + wanted.dump());
+            check(std::find(wanted.begin(), wanted.end(), value) != wanted.end(),
+                  value.dump() + " is none of " + wanted.dump());
         else if (keyword == "minimum")
             check(!value.is_number() || value >= wanted, value.dump() + " is below " + wanted.dump());
         else if (keyword == "maximum")
@@ -63,7 +67,9 @@ inline std::string fault_of(const json& value, const json& schema, const json& r
         else if (keyword == "maxItems")
             check(!value.is_array() || value.size() <= wanted, "too many items");
         else if (keyword == "pattern")
-            check(!value.is_string() || std::regex_search(value.get<std::string>(), std::regex(wanted.get<std::string>())), "does not match " + wanted.dump());
+            check(!value.is_string()
+                      || std::regex_search(value.get<std::string>(), std::regex(wanted.get<std::string>())),
+                  "does not match " + wanted.dump());
         else if (keyword == "items")
             for (std::size_t i = 0; value.is_array() && i < value.size(); ++i)
                 descend(value[i], wanted, path + "[" + std::to_string(i) + "]");

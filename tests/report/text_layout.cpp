@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,14 @@ TEST_CASE("a paragraph is broken at spaces, and in a word only where it is longe
 
 TEST_CASE("a table gives its first column what the others leave, and drops the last where there is no room")
 {
-    const text_table table{.headings = {"layer", "kappa", "of"}, .rows = {{"h.0.attn.c_attn.weight", "12", "768"}, {"wte", "3844", "8"}}};
+    const text_table table{.headings = {"layer", "kappa", "of"},
+                           .rows = {{"h.0.attn.c_attn.weight", "12", "768"}, {"wte", "3844", "8"}}};
     CHECK(table.lines(60)
-          == std::vector<std::string>{"layer                   kappa   of", "h.0.attn.c_attn.weight     12  768", "wte                      3844    8"});
-    CHECK(table.lines(28) == std::vector<std::string>{"layer             kappa   of", "h.0.a…tn.weight     12  768", "wte                3844    8"});
+          == std::vector<std::string>{"layer                   kappa   of", "h.0.attn.c_attn.weight     12  768",
+                                      "wte                      3844    8"});
+    CHECK(table.lines(28)
+          == std::vector<std::string>{"layer             kappa   of", "h.0.a…ttn.weight     12  768",
+                                      "wte                3844    8"});
     CHECK(table.lines(24)[2] == "wte                 3844");
 }
 

@@ -52,7 +52,7 @@ namespace weightscope {
           place{"XDG_CACHE_HOME", "huggingface/hub"}, place{"HOME", ".cache/huggingface/hub"}}) {
         const char* value = std::getenv(variable);
         if (value != nullptr && *value != '\0')
-            return std::filesystem::path(value) / folder;
+            return *folder == '\0' ? std::filesystem::path(value) : std::filesystem::path(value) / folder;
     }
     return {};
 }

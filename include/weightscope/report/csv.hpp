@@ -71,7 +71,8 @@ inline std::string quoted(std::string_view cell)
 /// Names are written as they are, quoted where RFC 4180 wants it.
 [[nodiscard]] inline std::string to_csv(const scan_result& scan)
 {
-    std::vector<std::string> columns = {"name", "shape", "dtype", "parameters", "transposed", "tied_to", "duplicate_of", "skipped", "error"};
+    std::vector<std::string> columns = {"name",    "shape",        "dtype",   "parameters", "transposed",
+                                        "tied_to", "duplicate_of", "skipped", "error"};
     const auto fixed = static_cast<std::ptrdiff_t>(columns.size());
     std::vector<std::map<std::string, std::string>> rows;
     for (const layer_result& layer : scan.layers) {
@@ -92,7 +93,8 @@ inline std::string quoted(std::string_view cell)
         std::string line;
         for (const std::string& column : columns) {
             const auto cell = row.find(column);
-            line += (line.empty() && column == columns.front() ? "" : ",") + (cell == row.end() ? std::string() : detail::quoted(cell->second));
+            line += (line.empty() && column == columns.front() ? "" : ",")
+                    + (cell == row.end() ? std::string() : detail::quoted(cell->second));
         }
         text += line + "\n";
     }

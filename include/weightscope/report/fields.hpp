@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +42,8 @@ inline metric known_baseline(double value, const metric& beside)
 // A double as Python's repr spells it, so that keys made of thresholds are those of Python scripts: 0.0, 1e-06, 0.0001, 0.01.
 inline std::string python_repr(double value)
 {
-    std::string text = fmt::format("{}", value);  // shortest that reads back, exponent from 1e16 on and below 1e-4, as in Python
+    std::string text =
+        fmt::format("{}", value);  // shortest that reads back, exponent from 1e16 on and below 1e-4, as in Python
     if (text.find_first_not_of("-0123456789") == std::string::npos)
         text += ".0";
     return text;
@@ -218,6 +217,9 @@ struct ignore_fields
 
 /// Structs that for_each_field takes apart.
 template <class T>
-concept has_fields = requires(const T& value) { for_each_field(value, detail::ignore_fields{}); };
+concept has_fields = requires(const T& value)
+{
+    for_each_field(value, detail::ignore_fields{});
+};
 
 }  // namespace weightscope

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -24,7 +22,7 @@ inline constexpr int unfit = 39;         // and one that computes NaN, or that c
 inline bool is_one_value(const layer_result& layer)
 {
     return layer.basic_stats && layer.basic_stats->census.finite_count() == layer.parameters && layer.parameters > 1
-        && layer.basic_stats->min.value == layer.basic_stats->max.value;
+           && layer.basic_stats->min.value == layer.basic_stats->max.value;
 }
 
 inline rule empty_rule()
@@ -32,7 +30,11 @@ inline rule empty_rule()
     return {.id = "empty",
             .label = "tensors with numbers",
             .metric_name = "count of layers",
-            .model_value = [](const scan_result& scan) { return metric(static_cast<double>(std::count_if(scan.layers.begin(), scan.layers.end(), holds_numbers))); },
+            .model_value =
+                [](const scan_result& scan) {
+                    return metric(
+                        static_cast<double>(std::count_if(scan.layers.begin(), scan.layers.end(), holds_numbers)));
+                },
             .compare = comparison::at_most,
             .critical = 0,
             .meaning = "there is nothing to judge",
@@ -68,8 +70,10 @@ inline rule nonfinite_rule()
                 },
             .critical = 0,
             .meaning = "whatever this layer feeds becomes NaN or infinite",
-            .remedy = "Go back to the last checkpoint without them; lower the learning rate or clip gradients if training diverged, "
-                      "scale before the conversion if a narrow format overflowed.",
+            .remedy =
+                "Go back to the last checkpoint without them; lower the learning rate or clip gradients if training "
+                "diverged, "
+                "scale before the conversion if a narrow format overflowed.",
             .describe =
                 [](const layer_result& layer) {
                     const value_census& census = layer.basic_stats->census;
@@ -81,22 +85,24 @@ inline rule nonfinite_rule()
 
 inline rule all_zero_rule()
 {
-    return {.id = "all_zero",
-            .label = "zeros",
-            .metric_name = "basic_stats.zeros_percentage",
-            .value = zeros_percentage,
-            .compare = comparison::at_least,
-            .critical = 100,
-            .unit = "%",
-            .meaning = "the layer passes nothing on",
-            .remedy = "Check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
-            .applies =
-                [](const layer_result& layer) {
-                    return holds_matrix_with_zeros(layer) && layer.parameters > 1
-                        && (!layer.basic_stats || layer.basic_stats->census.finite_count() == layer.parameters);
-                },
-            .describe = [](const layer_result& layer) { return fmt::format("all {} weights are 0", grouped(layer.parameters)); },
-            .score_limit = no_excellent};
+    return {
+        .id = "all_zero",
+        .label = "zeros",
+        .metric_name = "basic_stats.zeros_percentage",
+        .value = zeros_percentage,
+        .compare = comparison::at_least,
+        .critical = 100,
+        .unit = "%",
+        .meaning = "the layer passes nothing on",
+        .remedy = "Check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
+        .applies =
+            [](const layer_result& layer) {
+                return holds_matrix_with_zeros(layer) && layer.parameters > 1
+                       && (!layer.basic_stats || layer.basic_stats->census.finite_count() == layer.parameters);
+            },
+        .describe =
+            [](const layer_result& layer) { return fmt::format("all {} weights are 0", grouped(layer.parameters)); },
+        .score_limit = no_excellent};
 }
 
 inline rule constant_rule()
@@ -115,10 +121,14 @@ inline rule constant_rule()
             .warning = 0,
             .meaning = "the layer sees only the sum of its inputs",
             .remedy = "Check that the layer was initialised at random and trained.",
-            .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && is_one_value(layer) && layer.basic_stats->min.value != 0; },
+            .applies =
+                [](const layer_result& layer) {
+                    return holds_real_matrix(layer) && is_one_value(layer) && layer.basic_stats->min.value != 0;
+                },
             .describe =
                 [](const layer_result& layer) {
-                    return fmt::format("each of the {} weights is {}", grouped(layer.parameters), figure(layer.basic_stats->min));
+                    return fmt::format("each of the {} weights is {}", grouped(layer.parameters),
+                                       figure(layer.basic_stats->min));
                 }};
 }
 
@@ -135,7 +145,9 @@ inline rule tied_copy_rule()
             .describe =
                 [](const layer_result& layer) {
                     const auto type = parse_dtype(layer.dtype);
-                    const std::string saved = type ? fmt::format("; tying them would save {} bytes", grouped(layer.parameters * bits_of(*type) / 8)) : "";
+                    const std::string saved = type ? fmt::format("; tying them would save {} bytes",
+                                                                 grouped(layer.parameters * bits_of(*type) / 8))
+                                                   : "";
                     return fmt::format("stored twice: equal to {}{}", printable(layer.duplicate_of), saved);
                 },
             .judges_copies = true};
@@ -153,7 +165,7 @@ inline metric untouched_percentage(const scan_result& scan)
             continue;
         ++(initial == 0 ? biases : gains);
         untouched += layer.basic_stats->min.value == initial && layer.basic_stats->max.value == initial
-                  && layer.basic_stats->census.finite_count() == layer.parameters;
+                     && layer.basic_stats->census.finite_count() == layer.parameters;
     }
     if (biases < 2 || gains < 2)
         return metric::missing("fewer than two biases or two norm gains");
@@ -162,15 +174,16 @@ inline metric untouched_percentage(const scan_result& scan)
 
 inline rule untrained_rule()
 {
-    return {.id = "untrained",
-            .label = "biases still 0 and norm gains still 1",
-            .metric_name = "share of biases that are 0 and norm gains that are 1",
-            .model_value = untouched_percentage,
-            .compare = comparison::at_least,
-            .warning = 100,
-            .unit = "%",
-            .meaning = "the model looks untrained",
-            .remedy = "Check that this is the trained checkpoint and that its weights were loaded before it was saved."};
+    return {
+        .id = "untrained",
+        .label = "biases still 0 and norm gains still 1",
+        .metric_name = "share of biases that are 0 and norm gains that are 1",
+        .model_value = untouched_percentage,
+        .compare = comparison::at_least,
+        .warning = 100,
+        .unit = "%",
+        .meaning = "the model looks untrained",
+        .remedy = "Check that this is the trained checkpoint and that its weights were loaded before it was saved."};
 }
 
 }  // namespace weightscope::detail

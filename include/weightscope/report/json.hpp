@@ -42,7 +42,10 @@ inline void append_member(ordered_json& object, std::string key, ordered_json va
 inline void append_metric(ordered_json& object, std::string_view name, const metric& number, bool whole)
 {
     const bool exists = number.exists() && std::isfinite(number.value);
-    append_member(object, std::string(name), !exists ? ordered_json(nullptr) : whole ? ordered_json(std::llround(number.value)) : ordered_json(number.value));
+    append_member(object, std::string(name),
+                  !exists ? ordered_json(nullptr)
+                  : whole ? ordered_json(std::llround(number.value))
+                          : ordered_json(number.value));
     if (!exists)
         append_member(object, fmt::format("{}_reason", name), number.exists() ? "not finite" : number.reason);
 }
@@ -73,24 +76,23 @@ ordered_json json_of(const T& value)
 
 inline std::string_view name_of(matrix_orientation orientation)
 {
-    return orientation == matrix_orientation::detect ? "detect" : orientation == matrix_orientation::out_in ? "out_in" : "in_out";
+    return orientation == matrix_orientation::detect   ? "detect"
+           : orientation == matrix_orientation::out_in ? "out_in"
+                                                       : "in_out";
 }
 
 inline ordered_json json_of(const scan_options& options)
 {
     ordered_json methods = ordered_json::array();
-    for (const auto& [chosen, name] : {std::pair{options.basic_stats, "basic_stats"}, std::pair{options.spectral, "spectral"},
-                                       std::pair{options.quantization, "quantization"}, std::pair{options.sparsity, "sparsity"}})
+    for (const auto& [chosen, name] :
+         {std::pair{options.basic_stats, "basic_stats"}, std::pair{options.spectral, "spectral"},
+          std::pair{options.quantization, "quantization"}, std::pair{options.sparsity, "sparsity"}})
         if (chosen)
             methods.push_back(name);
-    return {{"methods", std::move(methods)},
-            {"bits", options.bits},
-            {"group_size", options.group_size},
-            {"include", options.include},
-            {"exclude", options.exclude},
-            {"restrict", options.restrict_to},
-            {"threads", options.threads},
-            {"orientation", name_of(options.orientation)}};
+    return {{"methods", std::move(methods)},    {"bits", options.bits},
+            {"group_size", options.group_size}, {"include", options.include},
+            {"exclude", options.exclude},       {"restrict", options.restrict_to},
+            {"threads", options.threads},       {"orientation", name_of(options.orientation)}};
 }
 
 inline ordered_json json_of(const scan_environment& environment)
@@ -117,7 +119,9 @@ inline ordered_json json_of(const finding& f)
 inline ordered_json json_of(const rule_outcome& outcome)
 {
     const rule& r = outcome.judged_by;
-    const auto limit = [](const std::optional<double>& value) { return value ? json_number(*value) : ordered_json(nullptr); };
+    const auto limit = [](const std::optional<double>& value) {
+        return value ? json_number(*value) : ordered_json(nullptr);
+    };
     return {{"id", r.id},
             {"metric", r.metric_name},
             {"label", r.label.empty() ? r.metric_name : r.label},
@@ -158,7 +162,8 @@ private:
 [[nodiscard]] inline nlohmann::ordered_json to_json(const health_result& health)
 {
     using nlohmann::ordered_json;
-    ordered_json object = {{"score", health.score}, {"grade", to_string(health.grade)}, {"recommendation", health.recommendation}};
+    ordered_json object = {
+        {"score", health.score}, {"grade", to_string(health.grade)}, {"recommendation", health.recommendation}};
     if (!health.limited_by.empty())
         detail::append_member(object, "limited_by", health.limited_by);
     for (const severity level : {severity::critical, severity::warning, severity::info}) {

@@ -5,9 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +13,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/report/health_result.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/rules.hpp>
@@ -22,92 +21,19 @@
 
 namespace weightscope {
 
-/// Score 80 or more, 60 or more, 40 or more, and below.
-enum class health_grade
-{
-    critical,
-    warning,
-    good,
-    excellent
-};
-
-/// "Excellent", "Good", "Warning" or "Critical".
-[[nodiscard]] constexpr std::string_view to_string(health_grade grade)
-{
-    return grade == health_grade::excellent ? "Excellent"
-         : grade == health_grade::good      ? "Good"
-         : grade == health_grade::warning   ? "Warning"
-                                            : "Critical";
-}
-
-[[nodiscard]] constexpr health_grade grade_of(int score)
-{
-    return score >= 80 ? health_grade::excellent : score >= 60 ? health_grade::good : score >= 40 ? health_grade::warning : health_grade::critical;
-}
-
-/// One rule that one layer, or the model, does not keep.
-struct finding
-{
-    std::string rule_id = {};
-    severity level = severity::info;
-    std::string layer = {};        ///< empty: the whole model
-    std::string metric_name = {};
-    double value = 0;
-    double threshold = 0;          ///< the limit that it crossed
-    metric baseline = {};          ///< what Gaussian entries in that shape would give
-    std::string message = {};      ///< one line: what was found
-    std::string meaning = {};      ///< one clause: what is wrong with that
-    std::string remedy = {};       ///< one sentence: what to do
-};
-
-/// What a rule had to say.
-struct rule_outcome
-{
-    rule judged_by = {};
-    std::size_t judged_count = 0;   ///< layers whose number it looked at (1 for a rule about the model)
-    std::size_t missing_count = 0;  ///< layers that it applies to, but whose number is missing
-    std::size_t finding_count = 0;
-};
-
-struct layer_health
-{
-    std::string name = {};
-    int score = 100;
-    health_grade grade = health_grade::excellent;
-};
-
-/// What `judge` returns.
-struct health_result
-{
-    int score = 100;  ///< max(0, 100 - 10 critical - 3 warning), and at most the score_limit of each rule that fires as critical
-    health_grade grade = health_grade::excellent;
-    std::string recommendation = {};       ///< "deploy", "optimise first" or "do not deploy", by the grade
-    std::string limited_by = {};           ///< rule whose score_limit holds the score down; empty if none does
-    std::vector<finding> findings = {};    ///< critical first, then warning, then info; each in model order
-    std::vector<rule_outcome> rules = {};  ///< the table, with how often each rule could judge
-    std::vector<layer_health> layers = {}; ///< in model order
-
-    [[nodiscard]] std::size_t count(severity level) const
-    {
-        return static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(), [=](const finding& f) { return f.level == level; }));
-    }
-
-    /// The worst `limit` findings, or all if there are fewer.
-    [[nodiscard]] std::span<const finding> top_issues(std::size_t limit) const
-    {
-        return std::span(findings).first(std::min(limit, findings.size()));
-    }
-};
-
 namespace detail {
 
 inline bool crosses(double value, comparison how, double limit)
 {
     switch (how) {
-    case comparison::above: return value > limit;
-    case comparison::at_least: return value >= limit;
-    case comparison::below: return value < limit;
-    case comparison::at_most: return value <= limit;
+        case comparison::above:
+            return value > limit;
+        case comparison::at_least:
+            return value >= limit;
+        case comparison::below:
+            return value < limit;
+        case comparison::at_most:
+            return value <= limit;
     }
     return false;
 }
@@ -119,10 +45,11 @@ inline std::string with_unit(double value, const std::string& unit)
 
 inline std::string message_of(const rule& r, const finding& f)
 {
-    std::string text = fmt::format("{}: {} {} {}", r.label.empty() ? r.metric_name : r.label, with_unit(f.value, r.unit), to_string(r.compare),
-                                   with_unit(f.threshold, r.unit));
+    std::string text = fmt::format("{}: {} {} {}", r.label.empty() ? r.metric_name : r.label,
+                                   with_unit(f.value, r.unit), to_string(r.compare), with_unit(f.threshold, r.unit));
     if (f.baseline.exists())
-        text += r.times_baseline ? fmt::format(" ({} times a Gaussian matrix's {})", figure(*r.limit(f.level)), with_unit(f.baseline.value, r.unit))
+        text += r.times_baseline ? fmt::format(" ({} times a Gaussian matrix's {})", figure(*r.limit(f.level)),
+                                               with_unit(f.baseline.value, r.unit))
                                  : fmt::format(" (Gaussian matrix: {})", with_unit(f.baseline.value, r.unit));
     return text;
 }
@@ -149,16 +76,19 @@ inline std::optional<finding> finding_of(const rule& r, double value, const metr
 
 inline bool concerns(const rule& r, const layer_result& layer)
 {
-    return r.value && holds_numbers(layer) && (r.judges_copies || !layer.counted_elsewhere()) && (!r.applies || r.applies(layer));
+    return r.value && holds_numbers(layer) && (r.judges_copies || !layer.counted_elsewhere())
+           && (!r.applies || r.applies(layer));
 }
 
 inline bool explained(const rule& r, const std::set<std::string>& fired)
 {
-    return std::any_of(r.explained_by.begin(), r.explained_by.end(), [&](const std::string& cause) { return fired.contains(cause); });
+    return std::any_of(r.explained_by.begin(), r.explained_by.end(),
+                       [&](const std::string& cause) { return fired.contains(cause); });
 }
 
 // What the rules find in one layer, each illness once. A number that is missing for a reason that another rule tells is not missed.
-inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_result& layer, std::vector<rule_outcome>& outcomes)
+inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_result& layer,
+                                                                  std::vector<rule_outcome>& outcomes)
 {
     std::vector<std::pair<finding, rule_outcome*>> found;
     std::vector<rule_outcome*> without_number;
@@ -195,7 +125,9 @@ inline layer_health health_of(const layer_result& layer, const std::vector<std::
         const rule& r = outcome->judged_by;
         if (f.level == severity::critical)
             limit = std::min(limit, r.score_limit);
-        health.score -= f.level == severity::critical ? r.critical_penalty : f.level == severity::warning ? r.warning_penalty : 0;
+        health.score -= f.level == severity::critical  ? r.critical_penalty
+                        : f.level == severity::warning ? r.warning_penalty
+                                                       : 0;
     }
     health.score = std::clamp(health.score, 0, limit);
     health.grade = grade_of(health.score);
@@ -206,9 +138,11 @@ inline void require_sound(const std::vector<rule>& rules)
 {
     std::set<std::string> ids;
     for (const rule& r : rules) {
-        require(ids.insert(r.id).second, "judge(scan, rules): rule '{}' stands in the table twice; rename one, or override_threshold", r.id);
+        require(ids.insert(r.id).second,
+                "judge(scan, rules): rule '{}' stands in the table twice; rename one, or override_threshold", r.id);
         require(static_cast<bool>(r.value) != static_cast<bool>(r.model_value),
-                "judge(scan, rules): rule '{}' has {}, expected one of value and model_value", r.id, r.value ? "both" : "neither");
+                "judge(scan, rules): rule '{}' has {}, expected one of value and model_value", r.id,
+                r.value ? "both" : "neither");
     }
 }
 
@@ -249,7 +183,8 @@ inline void require_sound(const std::vector<rule>& rules)
             continue;
         const metric value = r.model_value(scan);
         ++(value.exists() ? outcome.judged_count : outcome.missing_count);
-        if (auto f = value.exists() ? detail::finding_of(r, value.value, metric::missing("no baseline")) : std::nullopt) {
+        if (auto f =
+                value.exists() ? detail::finding_of(r, value.value, metric::missing("no baseline")) : std::nullopt) {
             f->message = detail::message_of(r, *f);
             f->remedy = r.remedy;
             take(std::move(*f), outcome);
@@ -260,7 +195,8 @@ inline void require_sound(const std::vector<rule>& rules)
         auto found = detail::findings_in(layer, result.rules);
         layer_health health = detail::health_of(layer, found);
         const auto original = position.find(layer.tied_to.empty() ? layer.duplicate_of : layer.tied_to);
-        if (layer.counted_elsewhere() && original != position.end() && result.layers[original->second].score < health.score) {
+        if (layer.counted_elsewhere() && original != position.end()
+            && result.layers[original->second].score < health.score) {
             health.score = result.layers[original->second].score;
             health.grade = grade_of(health.score);
         }
@@ -269,7 +205,8 @@ inline void require_sound(const std::vector<rule>& rules)
         for (auto& [f, outcome] : found)
             take(std::move(f), *outcome);
     }
-    std::stable_sort(result.findings.begin(), result.findings.end(), [](const finding& a, const finding& b) { return a.level > b.level; });
+    std::stable_sort(result.findings.begin(), result.findings.end(),
+                     [](const finding& a, const finding& b) { return a.level > b.level; });
 
     const auto criticals = static_cast<int>(std::min<std::size_t>(result.count(severity::critical), 10));
     const auto warnings = static_cast<int>(std::min<std::size_t>(result.count(severity::warning), 34));

@@ -45,7 +45,8 @@ inline matrix_shape matrix_shape_of(const layer_result& layer)
 // Not a tensor of a type that is only listed, and not one with a dimension of 0.
 inline bool holds_numbers(const layer_result& layer)
 {
-    return layer.skipped.empty() && std::find(layer.shape.begin(), layer.shape.end(), std::size_t{0}) == layer.shape.end();
+    return layer.skipped.empty()
+           && std::find(layer.shape.begin(), layer.shape.end(), std::size_t{0}) == layer.shape.end();
 }
 
 inline bool is_matrix(const layer_result& layer)
@@ -111,6 +112,19 @@ inline std::size_t available_rank(const layer_result& layer)
     return std::min(rows - std::min(rows, dead.dead_rows), cols - std::min(cols, dead.dead_columns));
 }
 
+inline metric gaussian_condition_number_of(const layer_result& layer)
+{
+    return layer.spectral && layer.spectral->gaussian_condition_number >= 1
+               ? metric(layer.spectral->gaussian_condition_number)
+               : metric::missing("not measured");
+}
+
+// 2 (1 - Φ(7 · 0.6745)) in percent: what lies beyond the 3 IQR fences.
+inline metric gaussian_extreme_outliers(const layer_result&)
+{
+    return 0.00023;
+}
+
 // An SQNR that does not exist because there is no error reaches any limit.
 inline bool reaches_db(const metric& sqnr_db, double limit)
 {
@@ -127,18 +141,22 @@ inline std::string_view last_part(std::string_view name)
 inline bool is_bias(const layer_result& layer)
 {
     const std::string_view part = last_part(layer.name);
-    return layer.shape.size() == 1 && (part == "b" || part == "beta" || part.starts_with("bias") || part.ends_with("_b") || part.ends_with("bias"));
+    return layer.shape.size() == 1
+           && (part == "b" || part == "beta" || part.starts_with("bias") || part.ends_with("_b")
+               || part.ends_with("bias"));
 }
 
 inline bool is_norm_gain(const layer_result& layer)
 {
     const std::string_view part = last_part(layer.name);
-    return layer.shape.size() == 1 && (part == "weight" || part == "w" || part == "gamma" || part == "gain" || part == "scale" || part == "g");
+    return layer.shape.size() == 1
+           && (part == "weight" || part == "w" || part == "gamma" || part == "gain" || part == "scale" || part == "g");
 }
 
 inline bool is_embedding(const layer_result& layer)
 {
-    return layer.name.find("emb") != std::string::npos || layer.name.find("wte") != std::string::npos || layer.name.find("wpe") != std::string::npos;
+    return layer.name.find("emb") != std::string::npos || layer.name.find("wte") != std::string::npos
+           || layer.name.find("wpe") != std::string::npos;
 }
 
 inline std::string grouped(std::size_t count)

@@ -4,10 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
@@ -60,23 +57,26 @@ struct rule
     std::string id = {};           ///< unique in its table; what findings, JSON and override_threshold call it
     std::string label = {};        ///< what the number is, for people; metric_name where empty
     std::string metric_name = {};  ///< where the number stands in the JSON of a layer, or what it is made of
-    std::function<metric(const layer_result&)> value = {};       ///< the number of one layer; a missing one is not judged
-    std::function<metric(const scan_result&)> model_value = {};  ///< set instead of `value`: one number for the whole model
+    std::function<metric(const layer_result&)> value = {};  ///< the number of one layer; a missing one is not judged
+    std::function<metric(const scan_result&)> model_value =
+        {};                                  ///< set instead of `value`: one number for the whole model
     comparison compare = comparison::above;  ///< the value is ill where it is `compare` a limit
     std::optional<double> info = {};         ///< limits; the most severe one that is crossed counts
     std::optional<double> warning = {};
     std::optional<double> critical = {};
-    bool times_baseline = false;  ///< limits are multiples of the baseline
-    std::string unit = {};        ///< of the value: "%", "dB"; empty for a pure number
-    std::string meaning = {};     ///< one clause: what is wrong where it fires
-    std::string remedy = {};      ///< one sentence: what to do about it
-    std::function<metric(const layer_result&)> baseline = {};         ///< what Gaussian entries in that shape would give
-    std::function<bool(const layer_result&)> applies = {};            ///< false: this layer is not judged
-    std::function<std::string(const layer_result&)> describe = {};    ///< what was found, where numbers alone do not say it
-    std::function<std::string(const layer_result&)> advise = {};      ///< a remedy that names this layer's figures
-    std::vector<std::string> explained_by = {};  ///< rules: where one of them fires on the same layer this one is not told
-    bool judges_copies = false;                  ///< also judges layers whose figures are those of an earlier one
-    int score_limit = 100;                       ///< the score is at most this where it fires as critical, 0 to 100
+    bool times_baseline = false;                               ///< limits are multiples of the baseline
+    std::string unit = {};                                     ///< of the value: "%", "dB"; empty for a pure number
+    std::string meaning = {};                                  ///< one clause: what is wrong where it fires
+    std::string remedy = {};                                   ///< one sentence: what to do about it
+    std::function<metric(const layer_result&)> baseline = {};  ///< what Gaussian entries in that shape would give
+    std::function<bool(const layer_result&)> applies = {};     ///< false: this layer is not judged
+    std::function<std::string(const layer_result&)> describe =
+        {};                                                       ///< what was found, where numbers alone do not say it
+    std::function<std::string(const layer_result&)> advise = {};  ///< a remedy that names this layer's figures
+    std::vector<std::string> explained_by =
+        {};                      ///< rules: where one of them fires on the same layer this one is not told
+    bool judges_copies = false;  ///< also judges layers whose figures are those of an earlier one
+    int score_limit = 100;       ///< the score is at most this where it fires as critical, 0 to 100
     int warning_penalty = 20, critical_penalty = 40;  ///< what a finding takes from the 100 of its layer's own score
 
     [[nodiscard]] const std::optional<double>& limit(severity level) const
@@ -87,9 +87,12 @@ struct rule
 
 /// The accessor of a metric, for `rule::value`: `metric_of(&layer_result::spectral, &spectral_result::stable_rank)`.
 template <class Result>
-[[nodiscard]] std::function<metric(const layer_result&)> metric_of(std::optional<Result> layer_result::*method, metric Result::*field)
+[[nodiscard]] std::function<metric(const layer_result&)> metric_of(std::optional<Result> layer_result::*method,
+                                                                   metric Result::*field)
 {
-    return [=](const layer_result& layer) { return layer.*method ? *(layer.*method).*field : metric::missing("not measured"); };
+    return [=](const layer_result& layer) {
+        return layer.*method ? *(layer.*method).*field : metric::missing("not measured");
+    };
 }
 
 /// The table `rules` with one limit changed; std::nullopt removes it.
@@ -107,7 +110,9 @@ template <class Result>
     std::string known;
     for (rule& candidate : rules) {
         if (candidate.id == id) {
-            (level == severity::critical ? candidate.critical : level == severity::warning ? candidate.warning : candidate.info) = limit;
+            (level == severity::critical  ? candidate.critical
+             : level == severity::warning ? candidate.warning
+                                          : candidate.info) = limit;
             return rules;
         }
         known += (known.empty() ? "" : ", ") + candidate.id;

@@ -6,6 +6,7 @@
 #include <weightscope/report/integrity_rules.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/matrix_rules.hpp>
+#include <weightscope/report/quantization_rules.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
 
@@ -38,10 +39,22 @@ namespace weightscope {
 /// dead_columns, sparse). With a critical finding the score is at most 79; where a tensor is not finite or not readable, 39.
 [[nodiscard]] inline std::vector<rule> default_rules()
 {
-    return {detail::empty_rule(),         detail::unreadable_rule(), detail::nonfinite_rule(),         detail::all_zero_rule(),
-            detail::constant_rule(),      detail::dead_rows_rule(),  detail::dead_columns_rule(),      detail::low_rank_rule(),
-            detail::near_singular_rule(), detail::outliers_rule(),   detail::quantization_sqnr_rule(), detail::rounded_away_rule(),
-            detail::subnormals_rule(),    detail::sparse_rule(),     detail::tied_copy_rule(),         detail::untrained_rule()};
+    return {detail::empty_rule(),
+            detail::unreadable_rule(),
+            detail::nonfinite_rule(),
+            detail::all_zero_rule(),
+            detail::constant_rule(),
+            detail::dead_rows_rule(),
+            detail::dead_columns_rule(),
+            detail::low_rank_rule(),
+            detail::near_singular_rule(),
+            detail::outliers_rule(),
+            detail::quantization_sqnr_rule(),
+            detail::rounded_away_rule(),
+            detail::subnormals_rule(),
+            detail::sparse_rule(),
+            detail::tied_copy_rule(),
+            detail::untrained_rule()};
 }
 
 /// Fixed thresholds that are in wide use, blind to the shape: for comparison with figures judged by them. Square layers of a
@@ -56,56 +69,53 @@ namespace weightscope {
 /// Each layer is judged on its own, tied ones too. A layer's own score loses 40 or 20 for the first rule, 30 or 15 for the second.
 [[nodiscard]] inline std::vector<rule> classic_rules()
 {
-    return {{.id = "condition_number",
-             .label = "condition number",
-             .metric_name = "spectral.condition_number_at_least",
-             .value = metric_of(&layer_result::spectral, &spectral_result::condition_number_at_least),
-             .warning = 1e4,
-             .critical = 1e5,
-             .meaning = "the matrix is ill-conditioned",
-             .remedy = "Compare with the baseline: square matrices are so by nature; otherwise look for dependent rows.",
-             .baseline =
-                 [](const layer_result& layer) {
-                     return layer.spectral && layer.spectral->gaussian_condition_number >= 1 ? metric(layer.spectral->gaussian_condition_number)
-                                                                                             : metric::missing("not measured");
-                 },
-             .applies = detail::is_matrix,
-             .judges_copies = true},
-            {.id = "extreme_outliers",
-             .label = "extreme outliers",
-             .metric_name = "quantization.extreme_outlier_percentage",
-             .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::extreme_outlier_percentage),
-             .warning = 1,
-             .critical = 10,
-             .unit = "%",
-             .meaning = "a few large weights set the quantization step of all others",
-             .remedy = "Quantize with one scale per row or group, or keep this layer in 16 bits.",
-             .baseline = [](const layer_result&) { return metric(0.00023); },
-             .applies = detail::is_matrix,
-             .judges_copies = true,
-             .warning_penalty = 15,
-             .critical_penalty = 30},
-            {.id = "low_stable_rank",
-             .label = "stable rank / total rank",
-             .metric_name = "spectral.stable_rank / spectral.total_rank",
-             .value =
-                 [](const layer_result& layer) {
-                     if (!layer.spectral || !layer.spectral->stable_rank.exists() || layer.spectral->total_rank == 0)
-                         return layer.spectral ? layer.spectral->stable_rank : metric::missing("not measured");
-                     return metric(layer.spectral->stable_rank.value / static_cast<double>(layer.spectral->total_rank));
-                 },
-             .compare = comparison::below,
-             .info = 0.1,
-             .meaning = "a few directions carry most of the energy",
-             .remedy = "Try a low-rank factorisation, and measure what it loses.",
-             .baseline =
-                 [](const layer_result& layer) {
-                     if (!layer.spectral || layer.spectral->total_rank == 0)
-                         return metric::missing("not measured");
-                     return metric(layer.spectral->gaussian_stable_rank / static_cast<double>(layer.spectral->total_rank));
-                 },
-             .applies = detail::is_matrix,
-             .judges_copies = true}};
+    return {
+        {.id = "condition_number",
+         .label = "condition number",
+         .metric_name = "spectral.condition_number_at_least",
+         .value = metric_of(&layer_result::spectral, &spectral_result::condition_number_at_least),
+         .warning = 1e4,
+         .critical = 1e5,
+         .meaning = "the matrix is ill-conditioned",
+         .remedy = "Compare with the baseline: square matrices are so by nature; otherwise look for dependent rows.",
+         .baseline = detail::gaussian_condition_number_of,
+         .applies = detail::is_matrix,
+         .judges_copies = true},
+        {.id = "extreme_outliers",
+         .label = "extreme outliers",
+         .metric_name = "quantization.extreme_outlier_percentage",
+         .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::extreme_outlier_percentage),
+         .warning = 1,
+         .critical = 10,
+         .unit = "%",
+         .meaning = "a few large weights set the quantization step of all others",
+         .remedy = "Quantize with one scale per row or group, or keep this layer in 16 bits.",
+         .baseline = detail::gaussian_extreme_outliers,
+         .applies = detail::is_matrix,
+         .judges_copies = true,
+         .warning_penalty = 15,
+         .critical_penalty = 30},
+        {.id = "low_stable_rank",
+         .label = "stable rank / total rank",
+         .metric_name = "spectral.stable_rank / spectral.total_rank",
+         .value =
+             [](const layer_result& layer) {
+                 if (!layer.spectral || !layer.spectral->stable_rank.exists() || layer.spectral->total_rank == 0)
+                     return layer.spectral ? layer.spectral->stable_rank : metric::missing("not measured");
+                 return metric(layer.spectral->stable_rank.value / static_cast<double>(layer.spectral->total_rank));
+             },
+         .compare = comparison::below,
+         .info = 0.1,
+         .meaning = "a few directions carry most of the energy",
+         .remedy = "Try a low-rank factorisation, and measure what it loses.",
+         .baseline =
+             [](const layer_result& layer) {
+                 if (!layer.spectral || layer.spectral->total_rank == 0)
+                     return metric::missing("not measured");
+                 return metric(layer.spectral->gaussian_stable_rank / static_cast<double>(layer.spectral->total_rank));
+             },
+         .applies = detail::is_matrix,
+         .judges_copies = true}};
 }
 
 }  // namespace weightscope

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <weightscope/io/printable.hpp>
@@ -22,12 +21,14 @@ inline std::string harmless(std::string_view text)
 inline std::size_t columns_of(char32_t code)
 {
     const auto within = [code](char32_t first, char32_t last) { return code >= first && code <= last; };
-    if (within(0x300, 0x36f) || within(0x200b, 0x200d) || within(0x20d0, 0x20ff) || within(0xfe00, 0xfe0f) || code == 0xfeff)
+    if (within(0x300, 0x36f) || within(0x200b, 0x200d) || within(0x20d0, 0x20ff) || within(0xfe00, 0xfe0f)
+        || code == 0xfeff)
         return 0;
-    return within(0x1100, 0x115f) || within(0x2e80, 0xa4cf) || within(0xac00, 0xd7a3) || within(0xf900, 0xfaff) || within(0xfe30, 0xfe6f)
-                || within(0xff00, 0xff60) || within(0xffe0, 0xffe6) || within(0x1f300, 0x1faff) || within(0x20000, 0x3fffd)
-             ? 2
-             : 1;
+    return within(0x1100, 0x115f) || within(0x2e80, 0xa4cf) || within(0xac00, 0xd7a3) || within(0xf900, 0xfaff)
+                   || within(0xfe30, 0xfe6f) || within(0xff00, 0xff60) || within(0xffe0, 0xffe6)
+                   || within(0x1f300, 0x1faff) || within(0x20000, 0x3fffd)
+               ? 2
+               : 1;
 }
 
 struct placed_character
@@ -107,7 +108,8 @@ inline std::vector<std::string> wrapped(std::string_view text, std::size_t width
         }
         if (gap)
             lines.emplace_back();
-        for (std::string_view part = fitting_front(word, width); part.size() < word.size() && !part.empty(); part = fitting_front(word, width)) {
+        for (std::string_view part = fitting_front(word, width); part.size() < word.size() && !part.empty();
+             part = fitting_front(word, width)) {
             lines.back() = part;
             lines.emplace_back();
             word.remove_prefix(part.size());

@@ -1,0 +1,165 @@
+#pragma once
+// Rules about how weights fit into few bits: outliers, rounding error, subnormals, zeros.
+
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/metric.hpp>
+#include <weightscope/report/integrity_rules.hpp>
+#include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/rule.hpp>
+#include <weightscope/report/scan_result.hpp>
+
+namespace weightscope {
+
+/// From this SQNR on a quantized layer is called good: 0.1 % of its energy is error.
+inline constexpr double good_sqnr_db = 30;
+
+namespace detail {
+
+// The coarsest scale that was measured to help.
+inline std::string advice_on_scales(const layer_result& layer)
+{
+    const quantization_sensitivity_result& q = *layer.quantization;
+    const std::string measured = fmt::format("per row {}, per groups of {} {}", decibels(q.per_channel_sqnr_db),
+                                             q.group_size, decibels(q.group_sqnr_db));
+    if (reaches_db(q.per_channel_sqnr_db, good_sqnr_db))
+        return fmt::format("Quantize with one scale per row (measured: {}).", measured);
+    if (reaches_db(q.group_sqnr_db, good_sqnr_db))
+        return fmt::format("Quantize with one scale per group of {} (measured: {}).", q.group_size, measured);
+    return fmt::format("Keep this layer in 16 bits, or clip its outliers first (measured: {}).", measured);
+}
+
+// Above this share of zeros the others no longer say how the weights are spread.
+inline constexpr double most_zeros_percentage = 25;
+
+// Where more than a quarter of the weights are zero the quartiles close in and any weight looks extreme: with a third of a Gaussian
+// set to zero 1.7 % lie beyond 3 IQR. Below 1,000 weights a single one is too large a share.
+inline rule outliers_rule()
+{
+    return {
+        .id = "outliers",
+        .label = "extreme outliers",
+        .metric_name = "quantization.extreme_outlier_percentage",
+        .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::extreme_outlier_percentage),
+        .warning = 1,
+        .critical = 10,
+        .unit = "%",
+        .meaning = "a few large weights set the quantization step of all others",
+        .remedy = "Quantize with one scale per row or group, clip, or keep this layer in 16 bits.",
+        .baseline = gaussian_extreme_outliers,
+        .applies =
+            [](const layer_result& layer) {
+                const metric zeros = zeros_percentage(layer);
+                return holds_real_matrix(layer) && layer.parameters >= 1000
+                       && !(zeros.exists() && zeros.value > most_zeros_percentage);
+            },
+        .advise = advice_on_scales,
+        .score_limit = no_excellent};
+}
+
+inline rule quantization_sqnr_rule()
+{
+    return {.id = "quantization_sqnr",
+            .label = "INT8 per-tensor SQNR",
+            .metric_name = "quantization.sqnr_db",
+            .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::sqnr_db),
+            .compare = comparison::below,
+            .warning = 20,
+            .critical = 10,
+            .unit = "dB",
+            .meaning = "with one scale for the tensor rounding drowns its weights",
+            .remedy = "Quantize with one scale per row or group.",
+            .baseline = metric_of(&layer_result::quantization, &quantization_sensitivity_result::gaussian_sqnr_db),
+            .applies =
+                [](const layer_result& layer) {
+                    return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8);
+                },
+            .advise = advice_on_scales,
+            .explained_by = {"nonfinite", "all_zero", "constant", "outliers"},
+            .score_limit = no_excellent};
+}
+
+// The SQNR alone does not tell: once the largest weight is so large that all others round to 0, making it larger still raises the
+// SQNR, whose signal it is.
+inline rule rounded_away_rule()
+{
+    return {.id = "rounded_away",
+            .label = "weights that INT8 rounds to 0, at least",
+            .metric_name = "sparsity.magnitude_percentiles up to quantization.quantization_scale / 2",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.quantization || !layer.sparsity || !layer.quantization->quantization_scale.exists())
+                        return metric::missing("not measured");
+                    double share = 0;
+                    for (const magnitude_percentile& p : layer.sparsity->magnitude_percentiles)
+                        if (p.value.exists() && p.value.value <= layer.quantization->quantization_scale.value / 2)
+                            share = std::max(share, static_cast<double>(p.percent));
+                    return metric(share);
+                },
+            .compare = comparison::at_least,
+            .warning = 50,
+            .critical = 90,
+            .unit = "%",
+            .meaning = "with one scale for the tensor only its largest weights are left",
+            .remedy = "Quantize with one scale per row or group, or clip the outliers.",
+            .baseline = [](const layer_result&) { return metric(0); },
+            .applies =
+                [](const layer_result& layer) {
+                    const metric zeros = zeros_percentage(layer);
+                    return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8)
+                           && !(zeros.exists() && zeros.value > most_zeros_percentage);
+                },
+            .advise = advice_on_scales,
+            .explained_by = {"nonfinite", "all_zero", "constant", "outliers", "quantization_sqnr"},
+            .score_limit = no_excellent};
+}
+
+inline rule subnormals_rule()
+{
+    return {.id = "subnormals",
+            .label = "subnormal entries",
+            .metric_name = "basic_stats.subnormal_count / basic_stats.finite_count",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.basic_stats || layer.basic_stats->census.finite_count() == 0)
+                        return metric::missing("not measured");
+                    const value_census& census = layer.basic_stats->census;
+                    return metric(100 * static_cast<double>(census.subnormal_count)
+                                  / static_cast<double>(census.finite_count()));
+                },
+            .info = 1,
+            .unit = "%",
+            .meaning = "weights below the format's normal range have lost digits, and are slow on some processors",
+            .remedy = "Rescale the layer, or store it in a format with a wider exponent such as BF16.",
+            .applies = [](const layer_result& layer) { return !holds_integers(layer); }};
+}
+
+inline rule sparse_rule()
+{
+    return {
+        .id = "sparse",
+        .label = "zeros",
+        .metric_name = "basic_stats.zeros_percentage",
+        .value = zeros_percentage,
+        .info = 50,
+        .unit = "%",
+        .meaning = "more than half of the weights are zero",
+        .remedy = "Store it in a sparse format.",
+        .applies = holds_matrix_with_zeros,
+        .advise =
+            [](const layer_result& layer) {
+                const bool two_of_four = layer.sparsity && layer.sparsity->structured_sparsity
+                                         && layer.sparsity->structured_sparsity->two_of_four_percentage.exists()
+                                         && layer.sparsity->structured_sparsity->two_of_four_percentage.value == 100;
+                return std::string(two_of_four ? "Use 2:4 sparse kernels, which its pattern fits, or a sparse format."
+                                               : "Store it in a sparse format; its pattern does not fit 2:4 kernels.");
+            },
+        .explained_by = {"all_zero"}};
+}
+
+}  // namespace detail
+
+}  // namespace weightscope
