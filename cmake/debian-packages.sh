@@ -8,7 +8,7 @@ build_packages=(
     nlohmann-json3-dev libprotozero-dev libzip-dev libcli11-dev
 )
 # shellcheck disable=SC2034
-test_packages=(catch2 libbenchmark-dev python3)
+test_packages=(catch2 libbenchmark-dev python3 python3-jsonschema)
 
 fail() {
     echo "weightscope: error: $*" >&2

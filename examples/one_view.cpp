@@ -19,14 +19,15 @@ int main()
     const auto keys = xt::view(layer, xt::range(64, 128), xt::all());  // any xtensor expression will do
 
     const auto stats = weightscope::analyze_basic_stats(keys);
-    fmt::print("{} x {} weights, standard deviation {:.4f}, excess kurtosis {:.1f}\n", keys.shape(0), keys.shape(1), stats.std.value,
-               stats.kurtosis.value);
+    fmt::print("{} x {} weights, standard deviation {:.4f}, excess kurtosis {:.1f}\n", keys.shape(0), keys.shape(1),
+               stats.std.value, stats.kurtosis.value);
 
     const auto spectrum = weightscope::analyze_spectral(keys);
-    fmt::print("condition number {:.1f} (a Gaussian matrix: {:.0f}), stable rank {:.1f} of {}\n", spectrum.condition_number.value,
-               spectrum.gaussian_condition_number, spectrum.stable_rank.value, spectrum.total_rank);
+    fmt::print("condition number {:.1f} (a Gaussian matrix: {:.0f}), stable rank {:.1f} of {}\n",
+               spectrum.condition_number.value, spectrum.gaussian_condition_number, spectrum.stable_rank.value,
+               spectrum.total_rank);
 
     const auto int4 = weightscope::analyze_quantization_sensitivity(keys, {.bits = 4});
-    fmt::print("4 bits, one scale for all: {:.1f} dB; one per row: {:.1f} dB (one for a Gaussian matrix: {:.1f} dB)\n", int4.sqnr_db.value,
-               int4.per_channel_sqnr_db.value, int4.gaussian_sqnr_db.value);
+    fmt::print("4 bits, one scale for all: {:.1f} dB; one per row: {:.1f} dB (one for a Gaussian matrix: {:.1f} dB)\n",
+               int4.sqnr_db.value, int4.per_channel_sqnr_db.value, int4.gaussian_sqnr_db.value);
 }

@@ -29,7 +29,8 @@ std::string fault_of_pattern(const std::string& pattern)
         (void)weightscope::name_filter({.include = {pattern}});
         return {};
     } catch (const std::invalid_argument&) {
-        return "'" + pattern + "' is no regular expression; put a backslash before ( ) [ ] { } . * + ? that are meant as they stand";
+        return "'" + pattern
+               + "' is no regular expression; put a backslash before ( ) [ ] { } . * + ? that are meant as they stand";
     }
 }
 
@@ -38,7 +39,8 @@ void require_writable(const std::string& target)
 {
     std::error_code error;
     const fs::file_status status = fs::status(target, error);
-    if (!target.empty() && target != "-" && (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)))
+    if (!target.empty() && target != "-"
+        && (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)))
         (void)weightscope::atomic_file(target);  // makes its temporary file and removes it
 }
 
@@ -46,13 +48,16 @@ void require_names(const weightscope::model& m, const weightscope::name_filter_o
 {
     const weightscope::name_filter filter(names);
     const std::span tensors(m.tensors);
-    if (tensors.empty() || std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return filter.takes(tensor.name); }))
+    if (tensors.empty()
+        || std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return filter.takes(tensor.name); }))
         return;
     std::string some;
     for (const auto& tensor : tensors.first(std::min<std::size_t>(tensors.size(), 3)))
         some += weightscope::printable(tensor.name) + ", ";
-    throw usage_error(fmt::format("--include, --exclude and --restrict leave none of the {} tensors ({}{}); list them with: weightscope inspect {}",
-                                  tensors.size(), some.substr(0, some.size() - 2), tensors.size() > 3 ? ", ..." : "", m.path.string()));
+    throw usage_error(fmt::format(
+        "--include, --exclude and --restrict leave none of the {} tensors ({}{}); list them with: weightscope inspect "
+        "{}",
+        tensors.size(), some.substr(0, some.size() - 2), tensors.size() > 3 ? ", ..." : "", m.path.string()));
 }
 
 void require_apart(const weightscope::model& m, const std::string& target)
@@ -65,14 +70,18 @@ void require_apart(const weightscope::model& m, const std::string& target)
 
 }  // namespace
 
-CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
-                      const std::string& description)
+CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values,
+                      const std::string& placeholder, const std::string& description)
 {
-    return sub.add_option(name, values, description)->allow_extra_args(false)->expected(1)->take_all()->type_name(placeholder);
+    return sub.add_option(name, values, description)
+        ->allow_extra_args(false)
+        ->expected(1)
+        ->take_all()
+        ->type_name(placeholder);
 }
 
-CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value, const std::vector<std::string>& words,
-                        const std::string& description)
+CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value,
+                        const std::vector<std::string>& words, const std::string& description)
 {
     return sub.add_option(name, value, fmt::format("{} ({})", description, value))
         ->type_name(fmt::format("{}", fmt::join(words, "|")))
@@ -103,10 +112,19 @@ void add_model_arguments(CLI::App& sub, model_arguments& arguments)
 {
     const CLI::Validator pattern(fault_of_pattern, "");
     sub.set_version_flag("--version", std::string(weightscope::version), "print the version");
-    sub.add_option("MODEL", arguments.location, "a file, a folder of shards, or a hub id in the local Hugging Face cache")->required()->type_name("");
-    add_list(sub, "--include", arguments.names.include, "REGEX", "take the tensors with a match in their name (repeatable)")->check(pattern);
-    add_list(sub, "--exclude", arguments.names.exclude, "REGEX", "leave out those with a match in their name (repeatable)")->check(pattern);
-    add_list(sub, "--restrict", arguments.names.restrict_to, "A,B", "take the tensors that have one of these in their name")->delimiter(',');
+    sub.add_option("MODEL", arguments.location,
+                   "a file, a folder of shards, or a hub id in the local Hugging Face cache")
+        ->required()
+        ->type_name("");
+    add_list(sub, "--include", arguments.names.include, "REGEX",
+             "take the tensors with a match in their name (repeatable)")
+        ->check(pattern);
+    add_list(sub, "--exclude", arguments.names.exclude, "REGEX",
+             "leave out those with a match in their name (repeatable)")
+        ->check(pattern);
+    add_list(sub, "--restrict", arguments.names.restrict_to, "A,B",
+             "take the tensors that have one of these in their name")
+        ->delimiter(',');
     sub.add_option("--output", arguments.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub.add_option("--csv", arguments.csv, "write a table with one row per tensor; - is stdout")->type_name("FILE");
     sub.add_flag("--quiet", arguments.quiet, "print nothing but errors");
@@ -143,5 +161,6 @@ void write_output(const std::string& target, std::string_view text)
 void print(std::string_view text)
 {
     if (const int error = write_now(stdout, text))
-        throw weightscope::write_error("standard output", fmt::format("cannot be written: {}", std::generic_category().message(error)));
+        throw weightscope::write_error("standard output",
+                                       fmt::format("cannot be written: {}", std::generic_category().message(error)));
 }

@@ -15,7 +15,7 @@ struct model_arguments
 {
     std::string location;  ///< file, folder or hub id
     weightscope::name_filter_options names;
-    std::string output;    ///< JSON; "-" is stdout, empty is none
+    std::string output;  ///< JSON; "-" is stdout, empty is none
     std::string csv;
     bool quiet = false;
 };
@@ -24,12 +24,12 @@ struct model_arguments
 void add_model_arguments(CLI::App& sub, model_arguments& arguments);
 
 /// Adds an option that may be given several times, with one value each.
-CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
-                      const std::string& description);
+CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values,
+                      const std::string& placeholder, const std::string& description);
 
 /// Adds an option whose value is one of these words; the default is told.
-CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value, const std::vector<std::string>& words,
-                        const std::string& description);
+CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value,
+                        const std::vector<std::string>& words, const std::string& description);
 
 /// Accepts one of these words.
 [[nodiscard]] CLI::Validator one_of(const std::vector<std::string>& words);

@@ -8,12 +8,13 @@
 /// What the tool exits with.
 namespace exit_status {
 inline constexpr int done = 0;
-inline constexpr int finding = 1;         ///< done, and a finding reached --fail-on
+inline constexpr int finding = 1;  ///< done, and a finding reached --fail-on
 inline constexpr int usage = 2;
-inline constexpr int unreadable = 3;      ///< an input cannot be read or is not valid; a scan that lost single tensors is written
+inline constexpr int unreadable =
+    3;  ///< an input cannot be read or is not valid; a scan that lost single tensors is written
 inline constexpr int unwritable = 4;
 inline constexpr int internal_error = 5;
-inline constexpr int signalled = 128;     ///< plus the signal: 130 after Ctrl-C
+inline constexpr int signalled = 128;  ///< plus the signal: 130 after Ctrl-C
 }  // namespace exit_status
 
 /// Wrong usage that only shows once the model is open.

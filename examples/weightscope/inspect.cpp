@@ -69,14 +69,17 @@ std::string shape_of(const weightscope::named_tensor& tensor, std::string_view s
 
 std::string to_json(const inventory& found)
 {
-    const auto totals = [](const total& t) -> json { return {{"tensors", t.tensors}, {"parameters", t.parameters}, {"bytes", t.bytes}}; };
+    const auto totals = [](const total& t) -> json {
+        return {{"tensors", t.tensors}, {"parameters", t.parameters}, {"bytes", t.bytes}};
+    };
     json dtypes = json::object(), tensors = json::array(), metadata = json::object();
     for (const auto& [dtype, t] : found.by_dtype)
         dtypes[std::string(to_string(dtype))] = totals(t);
     std::unordered_set<std::string_view> keys;
     for (const auto& [key, value] : found.model.metadata)
         if (keys.insert(key).second)  // shards may differ
-            metadata.get_ref<json::object_t&>().emplace_back(key, value);  // metadata[key] would look through all that there are
+            metadata.get_ref<json::object_t&>().emplace_back(
+                key, value);  // metadata[key] would look through all that there are
     for (const weightscope::named_tensor* tensor : found.tensors) {
         json entry = {{"name", tensor->name},
                       {"shape", tensor->shape},
@@ -89,10 +92,13 @@ std::string to_json(const inventory& found)
             entry["tied_to"] = tensor->tied_to;
         tensors.push_back(std::move(entry));
     }
-    json model = {{"path", found.model.path.string()}, {"format", found.model.format}, {"architecture", found.model.architecture}};
+    json model = {{"path", found.model.path.string()},
+                  {"format", found.model.format},
+                  {"architecture", found.model.architecture}};
     model.update(totals(found.all));
-    const json document = {{"schema", "weightscope/inspect/1"}, {"version", weightscope::version}, {"model", std::move(model)},
-                           {"metadata", std::move(metadata)},   {"dtypes", std::move(dtypes)},     {"tensors", std::move(tensors)}};
+    const json document = {{"schema", "weightscope/inspect/1"}, {"version", weightscope::version},
+                           {"model", std::move(model)},         {"metadata", std::move(metadata)},
+                           {"dtypes", std::move(dtypes)},       {"tensors", std::move(tensors)}};
     return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -100,8 +106,9 @@ std::string to_csv(const inventory& found)
 {
     std::string text = "name,shape,dtype,parameters,bytes,tied_to\n";
     for (const weightscope::named_tensor* tensor : found.tensors)
-        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name), shape_of(*tensor, "x", ""),
-                            to_string(tensor->dtype), tensor->size(), tensor->bytes.size(), weightscope::detail::quoted(tensor->tied_to));
+        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name),
+                            shape_of(*tensor, "x", ""), to_string(tensor->dtype), tensor->size(), tensor->bytes.size(),
+                            weightscope::detail::quoted(tensor->tied_to));
     return text;
 }
 
@@ -112,11 +119,13 @@ std::string to_console(const inventory& found)
     weightscope::detail::text_table dtypes{.headings = {"in all", "tensors", "parameters", "bytes"}};
     for (const weightscope::named_tensor* tensor : found.tensors) {
         const std::string tie = tensor->tied_to.empty() ? "" : " = " + harmless(tensor->tied_to);
-        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), std::string(to_string(tensor->dtype)),
-                                grouped(tensor->size()), grouped(tensor->bytes.size())});
+        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"),
+                                std::string(to_string(tensor->dtype)), grouped(tensor->size()),
+                                grouped(tensor->bytes.size())});
     }
     for (const auto& [dtype, t] : found.by_dtype)
-        dtypes.rows.push_back({std::string(to_string(dtype)), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes)});
+        dtypes.rows.push_back(
+            {std::string(to_string(dtype)), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes)});
     dtypes.rows.push_back({"all", grouped(found.all.tensors), grouped(found.all.parameters), grouped(found.all.bytes)});
 
     constexpr std::size_t unlimited = 1'000'000;
@@ -124,7 +133,8 @@ std::string to_console(const inventory& found)
     const weightscope::model& m = found.model;
     const std::string architecture = m.architecture.empty() ? "" : ", " + harmless(m.architecture);
     const std::string title = fmt::format("{}: {}{}", harmless(m.path.string()), m.format, architecture);
-    return fmt::format("{}\n\n{}\n\n{}\n", title, fmt::join(tensors.lines(width), "\n"), fmt::join(dtypes.lines(width), "\n"));
+    return fmt::format("{}\n\n{}\n\n{}\n", title, fmt::join(tensors.lines(width), "\n"),
+                       fmt::join(dtypes.lines(width), "\n"));
 }
 
 int run_inspect(const model_arguments& arguments)
@@ -143,7 +153,8 @@ int run_inspect(const model_arguments& arguments)
 
 void add_inspect(CLI::App& tool, command& chosen)
 {
-    CLI::App* sub = tool.add_subcommand("inspect", "Lists the tensors of a model with shapes, types, sizes and ties; reads headers only.");
+    CLI::App* sub = tool.add_subcommand(
+        "inspect", "Lists the tensors of a model with shapes, types, sizes and ties; reads headers only.");
     const auto arguments = std::make_shared<model_arguments>();
     add_model_arguments(*sub, *arguments);
     sub->callback([&chosen, arguments] { chosen = [arguments] { return run_inspect(*arguments); }; });

@@ -3,8 +3,8 @@
 #include <new>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/version.hpp>
@@ -45,13 +45,17 @@ std::string fault_of_usage(const CLI::App& tool, const CLI::ParseError& error, c
     if (!what.empty() && what.back() == '.')
         what.pop_back();
     if (subs.empty())
-        what = first.empty() ? "a command is missing" : fmt::format("there is no {} '{}'", first[0] == '-' ? "option" : "command", first);
-    return fmt::format("{}; see: {} --help", what, subs.empty() ? "weightscope" : "weightscope " + subs.front()->get_name());
+        what = first.empty() ? "a command is missing"
+                             : fmt::format("there is no {} '{}'", first[0] == '-' ? "option" : "command", first);
+    return fmt::format("{}; see: {} --help", what,
+                       subs.empty() ? "weightscope" : "weightscope " + subs.front()->get_name());
 }
 
 int run(int argc, char** argv)
 {
-    CLI::App tool("Tells from a model's weights whether it is healthy, what breaks when it is quantized, and what to do.", "weightscope");
+    CLI::App tool(
+        "Tells from a model's weights whether it is healthy, what breaks when it is quantized, and what to do.",
+        "weightscope");
     command chosen;
     tool.set_version_flag("--version", std::string(weightscope::version), "print the version");
     tool.set_help_flag("--help,-h", "print this");
@@ -89,7 +93,8 @@ int main(int argc, char** argv)
     } catch (const std::filesystem::filesystem_error& error) {
         return fail(exit_status::unreadable, error.what());
     } catch (const std::bad_alloc&) {
-        return fail(exit_status::internal_error, "not enough memory; close other programs, or choose fewer tensors with --include");
+        return fail(exit_status::internal_error,
+                    "not enough memory; close other programs, or choose fewer tensors with --include");
     } catch (const std::exception& error) {
         return fail(exit_status::internal_error, error.what());
     }

@@ -18,7 +18,8 @@ std::string time_left(double seconds)
     if (!(seconds > 0))
         return {};
     const auto s = static_cast<long long>(std::ceil(seconds));
-    return s < 3600 ? fmt::format("  {}:{:02} left", s / 60, s % 60) : fmt::format("  {}:{:02}:{:02} left", s / 3600, s / 60 % 60, s % 60);
+    return s < 3600 ? fmt::format("  {}:{:02} left", s / 60, s % 60)
+                    : fmt::format("  {}:{:02}:{:02} left", s / 3600, s / 60 % 60, s % 60);
 }
 
 std::string line_of(const weightscope::progress& state, std::size_t width)
@@ -26,8 +27,9 @@ std::string line_of(const weightscope::progress& state, std::size_t width)
     constexpr std::size_t bar = 20;
     const double fraction = std::clamp(state.fraction, 0.0, 1.0);
     const auto full = static_cast<std::size_t>(fraction * bar);
-    const std::string head = fmt::format("[{}{}] {:3.0f} %  {}/{}  ", std::string(full, '#'), std::string(bar - full, '.'),
-                                         std::floor(100 * fraction), state.done, state.total);
+    const std::string head =
+        fmt::format("[{}{}] {:3.0f} %  {}/{}  ", std::string(full, '#'), std::string(bar - full, '.'),
+                    std::floor(100 * fraction), state.done, state.total);
     const std::string tail = time_left(state.seconds_left);
     const std::size_t taken = std::min(width, head.size() + tail.size());
     return shortened(head + shortened(harmless(state.name), width - taken) + tail, width);

@@ -29,12 +29,15 @@ std::optional<severity> level_of(std::string_view name)
 std::vector<weightscope::rule> with_threshold(std::vector<weightscope::rule> rules, const std::string& text)
 {
     const auto refuse = [&](std::string_view what) {
-        throw usage_error(fmt::format("--threshold: '{}' {}; write RULE.LEVEL=LIMIT, as outliers.warning=2 or outliers.warning=none", text, what));
+        throw usage_error(
+            fmt::format("--threshold: '{}' {}; write RULE.LEVEL=LIMIT, as outliers.warning=2 or outliers.warning=none",
+                        text, what));
     };
     const std::size_t equals = text.find('='), dot = text.rfind('.', equals);
     if (equals == std::string::npos || dot == std::string::npos)
         refuse("lacks a '.' or a '='");
-    const std::string id = text.substr(0, dot), level_name = text.substr(dot + 1, equals - dot - 1), number = text.substr(equals + 1);
+    const std::string id = text.substr(0, dot), level_name = text.substr(dot + 1, equals - dot - 1),
+                      number = text.substr(equals + 1);
 
     std::string known;
     for (const weightscope::rule& r : rules)
@@ -55,7 +58,8 @@ std::vector<weightscope::rule> with_threshold(std::vector<weightscope::rule> rul
 void add_rule_arguments(CLI::App& sub, rule_arguments& arguments)
 {
     add_choice(sub, "--preset", arguments.preset, {"default", "classic"}, "the rules to judge by");
-    add_list(sub, "--threshold", arguments.thresholds, "RULE.LEVEL=LIMIT", "change a limit of a rule; LIMIT is a number or none (repeatable)");
+    add_list(sub, "--threshold", arguments.thresholds, "RULE.LEVEL=LIMIT",
+             "change a limit of a rule; LIMIT is a number or none (repeatable)");
 }
 
 std::vector<weightscope::rule> rules_of(const rule_arguments& arguments)

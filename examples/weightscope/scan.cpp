@@ -44,15 +44,17 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
     weightscope::scan_options options = arguments.options;
     const auto chosen = [&](std::string_view method) {
         const auto& names = arguments.methods;
-        return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name == method || name == "all"; });
+        return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+                   return name == method || name == "all";
+               });
     };
     options.basic_stats = chosen("basic_stats");
     options.spectral = chosen("spectral");
     options.quantization = chosen("quantization");
     options.sparsity = chosen("sparsity");
-    options.orientation = arguments.orientation == "out_in" ? weightscope::matrix_orientation::out_in
-                        : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
-                                                            : weightscope::matrix_orientation::detect;
+    options.orientation = arguments.orientation == "out_in"   ? weightscope::matrix_orientation::out_in
+                          : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
+                                                              : weightscope::matrix_orientation::detect;
     options.include = arguments.model.names.include;
     options.exclude = arguments.model.names.exclude;
     options.restrict_to = arguments.model.names.restrict_to;
@@ -78,8 +80,9 @@ bool tell_lost(const weightscope::scan_result& scan)
     if (count == 0)
         return false;
     const auto& first = *std::find_if(scan.layers.begin(), scan.layers.end(), lost);
-    print_error(fmt::format("{}: {} of {} tensors could not be analysed, '{}' first: {}{}", scan.model.path, count, scan.layers.size(),
-                            weightscope::printable(first.name), first.error, count < scan.layers.size() ? "; the result holds the others" : ""));
+    print_error(fmt::format("{}: {} of {} tensors could not be analysed, '{}' first: {}{}", scan.model.path, count,
+                            scan.layers.size(), weightscope::printable(first.name), first.error,
+                            count < scan.layers.size() ? "; the result holds the others" : ""));
     return true;
 }
 
@@ -95,12 +98,17 @@ int run_scan(const scan_arguments& arguments)
         write_output(arguments.model.output, weightscope::to_text(to_json(scan, health)));
     if (!arguments.model.quiet && !uses_stdout(arguments.model))
         print(to_console(scan, health,
-                         {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .top_issues = arguments.top_issues}));
+                         {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
+                          .color = wants_color(),
+                          .top_issues = arguments.top_issues}));
 
     if (tell_lost(scan))
         return exit_status::unreadable;
-    const std::size_t critical = health.count(weightscope::severity::critical), warning = health.count(weightscope::severity::warning);
-    const std::size_t counted = arguments.fail_on == "critical" ? critical : arguments.fail_on == "warning" ? critical + warning : 0;
+    const std::size_t critical = health.count(weightscope::severity::critical),
+                      warning = health.count(weightscope::severity::warning);
+    const std::size_t counted = arguments.fail_on == "critical"  ? critical
+                                : arguments.fail_on == "warning" ? critical + warning
+                                                                 : 0;
     return counted > 0 ? exit_status::finding : exit_status::done;
 }
 
@@ -112,7 +120,8 @@ void add_scan(CLI::App& tool, command& chosen)
     const auto arguments = std::make_shared<scan_arguments>();
     scan_arguments& a = *arguments;
     add_model_arguments(*sub, a.model);
-    const auto add_number = [&](const std::string& name, auto& value, std::size_t least, std::size_t most, const std::string& description) {
+    const auto add_number = [&](const std::string& name, auto& value, std::size_t least, std::size_t most,
+                                const std::string& description) {
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));
     };
     const std::vector<std::string> methods = {"basic_stats", "spectral", "quantization", "sparsity", "all"};
@@ -125,7 +134,9 @@ void add_scan(CLI::App& tool, command& chosen)
     add_rule_arguments(*sub, a.rules);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "findings to print, and rows of each table (10)");
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");
-    add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"}, "show progress on stderr; auto is on a terminal");
-    add_choice(*sub, "--fail-on", a.fail_on, {"critical", "warning", "never"}, "exit with 1 where a finding is as bad or worse");
+    add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"},
+               "show progress on stderr; auto is on a terminal");
+    add_choice(*sub, "--fail-on", a.fail_on, {"critical", "warning", "never"},
+               "exit with 1 where a finding is as bad or worse");
     sub->callback([&chosen, arguments] { chosen = [arguments] { return run_scan(*arguments); }; });
 }

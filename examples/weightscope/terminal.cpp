@@ -82,7 +82,8 @@ bool wants_color()
 {
     const char* none = std::getenv("NO_COLOR");
     const char* kind = std::getenv("TERM");
-    return is_terminal(stdout) && (none == nullptr || *none == '\0') && kind != nullptr && std::string_view(kind) != "dumb";
+    return is_terminal(stdout) && (none == nullptr || *none == '\0') && kind != nullptr
+           && std::string_view(kind) != "dumb";
 }
 
 int write_now(std::FILE* stream, std::string_view text)

@@ -58,7 +58,11 @@ TEST_CASE("what is no regular expression is refused with the option that has it"
         }
         return "not refused";
     };
-    CHECK(message({.include = {"fine", "("}}).starts_with("weightscope::name_filter(options): options.include has '(', which is no regular expression: "));
-    CHECK(message({.exclude = {"[a"}}).starts_with("weightscope::name_filter(options): options.exclude has '[a', which is no regular expression: "));
+    CHECK(message({.include = {"fine", "("}})
+              .starts_with(
+                  "weightscope::name_filter(options): options.include has '(', which is no regular expression: "));
+    CHECK(message({.exclude = {"[a"}})
+              .starts_with(
+                  "weightscope::name_filter(options): options.exclude has '[a', which is no regular expression: "));
     CHECK(message({.restrict_to = {"("}}) == "not refused");
 }
