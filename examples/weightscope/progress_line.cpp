@@ -25,7 +25,7 @@ std::string time_left(double seconds)
 std::string line_of(const weightscope::progress& state, std::size_t width)
 {
     constexpr std::size_t bar = 20;
-    const double fraction = std::clamp(state.fraction, 0.0, 1.0);
+    const double fraction = state.done == state.total ? 1.0 : std::clamp(state.fraction, 0.0, 0.999);  // sums round
     const auto full = static_cast<std::size_t>(fraction * bar);
     const std::string head =
         fmt::format("[{}{}] {:3.0f} %  {}/{}  ", std::string(full, '#'), std::string(bar - full, '.'),

@@ -50,7 +50,7 @@ TEST_CASE("one huge weight spoils the scale of a tensor, and the remedy names wh
     CHECK(health.findings[0].value == Approx(15.9).margin(0.1));
     CHECK(health.findings[0].message.starts_with("INT8 per-tensor SQNR: 15."));
     CHECK(health.findings[0].message.find(" dB < 20 dB (Gaussian matrix: 40.") != std::string::npos);
-    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per row (measured: per row "));
+    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per row (measured at 8 bits: per row "));
 
     w = gaussian(200, 200);
     w(0, 0) = 7;  // scale 2.76 standard deviations: most others round to 0
@@ -66,7 +66,7 @@ TEST_CASE("a weight so large that the SQNR is high again is told by what it roun
     const health_result health = judge(made_up::scan_of({layer}));
     CHECK(told(health) == "critical rounded_away");
     CHECK(health.findings[0].message == "weights that INT8 rounds to 0, at least: 90 % >= 90 % (Gaussian matrix: 0 %)");
-    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per row (measured: per row "));
+    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per row (measured at 8 bits: per row "));
 }
 
 TEST_CASE("groups are advised where rows do not help, and 16 bits where nothing does")
@@ -77,12 +77,12 @@ TEST_CASE("groups are advised where rows do not help, and 16 bits where nothing 
     layer_result layer = layer_of("w", w);
     health_result health = judge(made_up::scan_of({layer}));
     CHECK(told(health) == "warning quantization_sqnr");
-    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per group of 128 (measured: per row 17."));
+    CHECK(health.findings[0].remedy.starts_with("Quantize with one scale per group of 128 (measured at 8 bits: per row 17."));
 
     layer.quantization->group_sqnr_db = 25;
     health = judge(made_up::scan_of({layer}));
     CHECK(health.findings[0].remedy.starts_with(
-        "Keep this layer in 16 bits, or clip its outliers first (measured: per row 17."));
+        "Keep this layer in 16 bits, or clip its outliers first (measured at 8 bits: per row 17."));
 }
 
 TEST_CASE("the SQNR is judged at 8 bits only")

@@ -90,7 +90,7 @@ inline rule low_rank_rule()
             .compare = comparison::at_most,
             .warning = 0.5,
             .critical = 0.1,
-            .meaning = "most directions carry nothing",
+            .meaning = "half of the directions or more carry nothing",
             .remedy = "Keep it as two factors, or retrain it.",
             .applies =
                 [](const layer_result& layer) {

@@ -23,13 +23,14 @@ namespace detail {
 inline std::string advice_on_scales(const layer_result& layer)
 {
     const quantization_sensitivity_result& q = *layer.quantization;
-    const std::string measured = fmt::format("per row {}, per groups of {} {}", decibels(q.per_channel_sqnr_db),
-                                             q.group_size, decibels(q.group_sqnr_db));
+    const std::string measured =
+        fmt::format("measured at {} bits: per row {}, per group of {}: {}", q.bits, decibels(q.per_channel_sqnr_db),
+                    q.group_size, decibels(q.group_sqnr_db));
     if (reaches_db(q.per_channel_sqnr_db, good_sqnr_db))
-        return fmt::format("Quantize with one scale per row (measured: {}).", measured);
+        return fmt::format("Quantize with one scale per row ({}).", measured);
     if (reaches_db(q.group_sqnr_db, good_sqnr_db))
-        return fmt::format("Quantize with one scale per group of {} (measured: {}).", q.group_size, measured);
-    return fmt::format("Keep this layer in 16 bits, or clip its outliers first (measured: {}).", measured);
+        return fmt::format("Quantize with one scale per group of {} ({}).", q.group_size, measured);
+    return fmt::format("Keep this layer in 16 bits, or clip its outliers first ({}).", measured);
 }
 
 // Above this share of zeros the others no longer say how the weights are spread.
