@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -54,7 +55,7 @@ private:
         done_ += items;
         cost_done_ += cost;
         if (callback_ && !stopped_) {
-            const double fraction = cost_ > 0 ? cost_done_ / cost_ : 1.0;
+            const double fraction = done_ == total_ || !(cost_ > 0) ? 1.0 : std::min(cost_done_ / cost_, 1.0);
             const double elapsed = std::chrono::duration<double>(clock::now() - start_).count();
             stopped_ = !callback_({.name = name,
                                    .done = done_,
