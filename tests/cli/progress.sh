@@ -18,8 +18,8 @@ if grep -q $'\r' err; then
     fail "--progress always overwrites its line in a file"
 fi
 
-# on a terminal of 60 columns
-if command -v script >/dev/null && python3 -c '' 2>/dev/null; then
+# on a terminal of 60 columns, where the system can give one
+if script -qec true /dev/null >/dev/null 2>&1 && python3 -c '' 2>/dev/null; then
     random_model slow.safetensors 4 1024
     COLUMNS=60 TERM=xterm script -qec "'$WEIGHTSCOPE' scan slow.safetensors --progress auto" /dev/null >screen </dev/null
     tr '\r' '\n' <screen >lines
