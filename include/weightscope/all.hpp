@@ -16,13 +16,17 @@
 #include <weightscope/analyzers/survey_second_pass.hpp>
 #include <weightscope/analyzers/survey_streamed.hpp>
 #include <weightscope/analyzers/survey_weighted.hpp>
+#include <weightscope/core/band_reduction.hpp>
 #include <weightscope/core/bin_magnitudes.hpp>
+#include <weightscope/core/blas_threads.hpp>
+#include <weightscope/core/bulge_chase.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/device.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/elements.hpp>
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/gram_matrix.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
@@ -35,6 +39,7 @@
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/simd.hpp>
 #include <weightscope/core/special.hpp>
+#include <weightscope/core/symmetric_eigenvalues.hpp>
 #include <weightscope/core/value_bins.hpp>
 #include <weightscope/core/value_multiset.hpp>
 #include <weightscope/core/version.hpp>

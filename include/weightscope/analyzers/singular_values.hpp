@@ -9,9 +9,11 @@
 
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/gram_matrix.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
+#include <weightscope/core/symmetric_eigenvalues.hpp>
 
 namespace weightscope {
 
@@ -29,12 +31,13 @@ struct singular_values_result
 
 namespace detail {
 
-// The exact power of two that brings the largest magnitude near 1, so that squares neither overflow nor vanish.
+// The exact power of two that brings the largest magnitude near 1 where it is far from it, so that squares of squares neither
+// overflow nor vanish.
 inline double squaring_factor(double largest)
 {
     int exponent = 0;
     std::frexp(largest, &exponent);
-    return std::abs(exponent) < 300 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -1022, 1022));
+    return std::abs(exponent) < 100 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -1022, 1022));
 }
 
 // Bounds of the design page. The eigenvalues of the Gram matrix are off by at most 8 √n u λ_max (measured: 3.8 √n u); those of

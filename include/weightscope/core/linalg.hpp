@@ -7,7 +7,6 @@
 #include <complex>  // the declarations below need it and do not include it
 #include <cstddef>
 #include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,59 +15,11 @@
 #include <xflens/cxxblas/drivers/drivers.h>
 #include <xflens/cxxlapack/netlib/netlib.h>
 
+#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 
-#if defined(__GNUC__) && !defined(_WIN32)
-extern "C" {
-[[gnu::weak]] void openblas_set_num_threads(int);
-[[gnu::weak]] int openblas_get_num_threads(void);
-[[gnu::weak]] char* openblas_get_config(void);
-}
-#endif
-
-namespace weightscope {
-
-/// Name, version and build of the BLAS where it is OpenBLAS; empty otherwise.
-[[nodiscard]] inline std::string blas_name()
-{
-#if defined(__GNUC__) && !defined(_WIN32)
-    if (openblas_get_config)
-        return openblas_get_config();
-#endif
-    return {};
-}
-
-}  // namespace weightscope
-
 namespace weightscope::detail {
-
-/// While one lives, BLAS calls use `threads` threads; the setting belongs to the process. Without effect where BLAS is not OpenBLAS.
-class blas_threads
-{
-public:
-    explicit blas_threads([[maybe_unused]] std::size_t threads)
-    {
-#if defined(__GNUC__) && !defined(_WIN32)
-        if (openblas_set_num_threads && openblas_get_num_threads) {
-            before_ = openblas_get_num_threads();
-            openblas_set_num_threads(static_cast<int>(threads));
-        }
-#endif
-    }
-    ~blas_threads()
-    {
-#if defined(__GNUC__) && !defined(_WIN32)
-        if (before_)
-            openblas_set_num_threads(before_);
-#endif
-    }
-    blas_threads(const blas_threads&) = delete;
-    blas_threads& operator=(const blas_threads&) = delete;
-
-private:
-    int before_ = 0;
-};
 
 // BLAS counts in int.
 inline int blas_size(std::size_t n)
@@ -84,47 +35,109 @@ inline void check_lapack(const char* routine, int info)
         throw std::runtime_error(fmt::format("weightscope: LAPACK's {} returned info = {}", routine, info));
 }
 
-/// W^T W or W W^T, whichever is smaller, of the finite matrix factor · W: n x n with n = min(rows, cols), one triangle filled
-/// (upper of row-major, lower of column-major). Converts 256 rows or columns at a time: memory is n² + 256 n doubles.
-[[nodiscard]] inline std::vector<double> gram_matrix(const matrix_source& w, double factor)
+enum class transposition
 {
-    constexpr std::size_t depth = 256;
-    const bool tall = w.rows >= w.cols;
-    const std::size_t n = std::min(w.rows, w.cols), length = std::max(w.rows, w.cols);
-    std::vector<double> gram(n * n), block(n * std::min(depth, length));
-    for (std::size_t begin = 0; begin < length; begin += depth) {
-        const std::size_t size = std::min(depth, length - begin);
-        if (tall)
-            w.elements.read_double(w.elements.data, begin * n, size * n, block.data());
-        else
-            for (std::size_t i = 0; i < n; ++i)
-                w.elements.read_double(w.elements.data, i * length + begin, size, block.data() + i * size);
-        if (factor != 1)
-            for (double& x : block)
-                x *= factor;
-        cblas_dsyrk(CblasRowMajor, CblasUpper, tall ? CblasTrans : CblasNoTrans, blas_size(n), blas_size(size), 1.0, block.data(),
-                    blas_size(tall ? n : size), begin == 0 ? 0.0 : 1.0, gram.data(), blas_size(n));
-    }
-    return gram;
+    none,
+    left,
+    right,
+};
+
+/// A column-major matrix somewhere in memory.
+template <class T>
+struct block
+{
+    T* data = nullptr;
+    std::size_t rows = 0, cols = 0;
+    std::size_t stride = 0;  // from one column to the next
+
+    operator block<const T>() const { return {data, rows, cols, stride}; }
+};
+
+/// c = factor · a b + keep · c, with a or b transposed where asked for.
+inline void multiply(block<const double> a, block<const double> b, double factor, double keep, block<double> c,
+                     transposition transposed = transposition::none)
+{
+    cblas_dgemm(CblasColMajor, transposed == transposition::left ? CblasTrans : CblasNoTrans,
+                transposed == transposition::right ? CblasTrans : CblasNoTrans, blas_size(c.rows), blas_size(c.cols),
+                blas_size(transposed == transposition::left ? a.rows : a.cols), factor, a.data, blas_size(a.stride), b.data,
+                blas_size(b.stride), keep, c.data, blas_size(c.stride));
 }
 
-/// Eigenvalues, ascending, of the symmetric matrix whose lower column-major triangle `a` holds; destroys it.
-[[nodiscard]] inline std::vector<double> symmetric_eigenvalues(std::vector<double>&& a, std::size_t n)
+/// c = a b + keep · c for a symmetric a, whose lower triangle is read.
+inline void multiply_symmetric(block<const double> a, block<const double> b, double keep, block<double> c)
+{
+    cblas_dsymm(CblasColMajor, CblasLeft, CblasLower, blas_size(c.rows), blas_size(c.cols), 1.0, a.data, blas_size(a.stride), b.data,
+                blas_size(b.stride), keep, c.data, blas_size(c.stride));
+}
+
+/// The lower triangle of c = a aᵀ + keep · c, or of aᵀ a + keep · c where `transposed` is left.
+inline void multiply_by_transpose(block<const double> a, double keep, block<double> c, transposition transposed = transposition::none)
+{
+    const bool left = transposed == transposition::left;
+    cblas_dsyrk(CblasColMajor, CblasLower, left ? CblasTrans : CblasNoTrans, blas_size(c.rows), blas_size(left ? a.rows : a.cols), 1.0,
+                a.data, blas_size(a.stride), keep, c.data, blas_size(c.stride));
+}
+
+/// QR factorization of a panel of at least one row: R takes its place, Householder vectors in `v` (unit lower trapezoid, zeros
+/// above and in columns that the panel is too short for) and their triangle T in `t`, so that Q = I - V T Vᵀ.
+inline void factorize_panel(block<double> panel, block<double> v, block<double> t)
+{
+    const std::size_t reflections = std::min(panel.rows, panel.cols);
+    const int rows = blas_size(panel.rows), cols = blas_size(panel.cols), stride = blas_size(panel.stride), count = blas_size(reflections),
+              v_stride = blas_size(v.stride), t_stride = blas_size(t.stride);
+    int info = 0, work_size = 64 * cols;
+    std::vector<double> tau(panel.cols), work(static_cast<std::size_t>(work_size));
+    cxxlapack::dgeqrf_(&rows, &cols, panel.data, &stride, tau.data(), work.data(), &work_size, &info);
+    check_lapack("dgeqrf", info);
+    for (std::size_t j = 0; j < panel.cols; ++j) {
+        double* const column = v.data + j * v.stride;
+        std::fill_n(column, panel.rows, 0.0);
+        if (j >= reflections)
+            continue;
+        column[j] = 1;
+        double* const below = panel.data + j * panel.stride + j + 1;
+        std::copy_n(below, panel.rows - j - 1, column + j + 1);
+        std::fill_n(below, panel.rows - j - 1, 0.0);
+    }
+    for (std::size_t j = 0; j < t.cols; ++j)
+        std::fill_n(t.data + j * t.stride, t.rows, 0.0);
+    cxxlapack::dlarft_("F", "C", &rows, &count, v.data, &v_stride, tau.data(), t.data, &t_stride);
+}
+
+/// A symmetric tridiagonal matrix.
+struct tridiagonal
+{
+    std::vector<double> diagonal = {};      // [n]
+    std::vector<double> off_diagonal = {};  // [n], the last one unused
+};
+
+/// The tridiagonal matrix that is orthogonally similar to the symmetric one whose lower column-major triangle `a` holds; destroys it.
+[[nodiscard]] inline tridiagonal tridiagonalize_directly(std::vector<double>&& a, std::size_t n)
 {
     const int order = blas_size(n);
-    std::vector<double> diagonal(n), off_diagonal(n), tau(n), work(1);
+    tridiagonal result{std::vector<double>(n), std::vector<double>(n)};
+    std::vector<double> tau(n), work(1);
     int info = 0, work_size = -1;
     const auto reduce = [&] {
-        cxxlapack::dsytrd_("L", &order, a.data(), &order, diagonal.data(), off_diagonal.data(), tau.data(), work.data(), &work_size, &info);
+        cxxlapack::dsytrd_("L", &order, a.data(), &order, result.diagonal.data(), result.off_diagonal.data(), tau.data(), work.data(),
+                           &work_size, &info);
         check_lapack("dsytrd", info);
     };
     reduce();
     work_size = static_cast<int>(work[0]);
     work.resize(static_cast<std::size_t>(work_size));
     reduce();
-    cxxlapack::dsterf_(&order, diagonal.data(), off_diagonal.data(), &info);
+    return result;
+}
+
+/// Eigenvalues, ascending.
+[[nodiscard]] inline std::vector<double> eigenvalues(tridiagonal&& t)
+{
+    const int order = blas_size(t.diagonal.size());
+    int info = 0;
+    cxxlapack::dsterf_(&order, t.diagonal.data(), t.off_diagonal.data(), &info);
     check_lapack("dsterf", info);
-    return diagonal;
+    return std::move(t.diagonal);
 }
 
 /// Singular values, descending, of the finite matrix factor · W by QR and the SVD of R, both in double: rows · cols doubles of memory.

@@ -12,11 +12,24 @@ template <class T>
 struct simd
 {
     typedef T type __attribute__((vector_size(32)));
+    typedef T unaligned __attribute__((vector_size(32), aligned(alignof(T)), may_alias));
     static constexpr std::size_t width = 32 / sizeof(T);
 };
 
 template <class T>
 using simd_vector = typename simd<T>::type;
+
+// The 32 bytes at p, aligned or not, to be read or assigned to.
+template <class T>
+[[gnu::always_inline]] inline const typename simd<T>::unaligned& group_at(const T* p)
+{
+    return *reinterpret_cast<const typename simd<T>::unaligned*>(p);
+}
+template <class T>
+[[gnu::always_inline]] inline typename simd<T>::unaligned& group_at(T* p)
+{
+    return *reinterpret_cast<typename simd<T>::unaligned*>(p);
+}
 
 // Calls step(p) with `p` at each group of Width neighbours in [x, x + count), count > 0. The last group is filled up with the last
 // element, which no maximum or minimum minds.
