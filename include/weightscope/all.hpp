@@ -6,9 +6,11 @@
 #include <weightscope/analyzers/element_survey.hpp>
 #include <weightscope/analyzers/elements.hpp>
 #include <weightscope/analyzers/gaussian_baseline.hpp>
+#include <weightscope/analyzers/largest_singular_value.hpp>
 #include <weightscope/analyzers/outliers.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
+#include <weightscope/analyzers/singular_value_counts.hpp>
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>

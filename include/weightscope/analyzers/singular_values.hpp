@@ -42,9 +42,14 @@ inline double squaring_factor(double largest)
 
 // Bounds of the design page. The eigenvalues of the Gram matrix are off by at most 8 √n u λ_max (measured: 3.8 √n u); those of
 // the QR route by a small multiple of u σ_max.
+inline double gram_eigenvalue_error(double largest, std::size_t n)
+{
+    return 8 * std::sqrt(static_cast<double>(n)) * 0x1p-53 * largest;
+}
+
 inline double gram_half_width(double value, double largest, std::size_t n)
 {
-    const double eigenvalue_error = 8 * std::sqrt(static_cast<double>(n)) * 0x1p-53 * largest * largest;
+    const double eigenvalue_error = gram_eigenvalue_error(largest * largest, n);
     const double root = std::sqrt(eigenvalue_error);
     return std::min(value > 0 ? eigenvalue_error / (2 * value) : root, root) + 1e-13 * largest;
 }
