@@ -18,6 +18,7 @@
 #include <weightscope/analyzers/survey_second_pass.hpp>
 #include <weightscope/analyzers/survey_streamed.hpp>
 #include <weightscope/analyzers/survey_weighted.hpp>
+#include <weightscope/analyzers/wanted_bins.hpp>
 #include <weightscope/core/band_reduction.hpp>
 #include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/blas_threads.hpp>

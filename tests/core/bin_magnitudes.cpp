@@ -7,7 +7,7 @@
 
 #include "../catch.hpp"
 
-using weightscope::detail::bin_magnitudes;
+using weightscope::detail::bin_magnitudes, weightscope::detail::low_bits;
 
 namespace {
 
@@ -17,10 +17,16 @@ double value(std::uint32_t low) { return static_cast<double>(std::bit_cast<float
 
 bin_magnitudes counted(const std::vector<std::uint32_t>& lows)
 {
-    std::vector<std::uint64_t> counts(bin_magnitudes::table_size);
+    std::vector<std::uint64_t> counts(low_bits::number_count);
     for (const std::uint32_t low : lows)
         ++counts[low];
-    return {counts, m};
+    return {low_bits(counts), m};
+}
+
+bin_magnitudes listed(std::vector<std::uint32_t> lows)
+{
+    std::sort(lows.begin(), lows.end());
+    return {low_bits(std::vector<std::uint16_t>(lows.begin(), lows.end())), m};
 }
 
 bin_magnitudes sorted(std::vector<std::uint32_t> lows)
@@ -34,10 +40,10 @@ bin_magnitudes sorted(std::vector<std::uint32_t> lows)
 
 }  // namespace
 
-TEST_CASE("magnitudes answer alike whether they are sorted or counted")
+TEST_CASE("magnitudes answer alike whether they are sorted doubles or 16-bit numbers, listed or counted")
 {
     const std::vector<std::uint32_t> lows = {5, 0, 65535, 5, 77, 5};
-    for (const bin_magnitudes& bin : {sorted(lows), counted(lows)}) {
+    for (const bin_magnitudes& bin : {sorted(lows), listed(lows), counted(lows)}) {
         CHECK(bin.total() == 6);
         CHECK(bin.kth(0) == value(0));
         CHECK(bin.kth(1) == value(5));
@@ -53,8 +59,9 @@ TEST_CASE("magnitudes answer alike whether they are sorted or counted")
 TEST_CASE("the two signs of a magnitude are put together in any form")
 {
     const std::vector<std::uint32_t> a = {3, 9}, b = {1, 9};
-    for (const bin_magnitudes& both : {bin_magnitudes::merged(sorted(a), sorted(b)), bin_magnitudes::merged(counted(a), sorted(b)),
-                                       bin_magnitudes::merged(sorted(a), counted(b)), bin_magnitudes::merged(counted(a), counted(b))}) {
+    for (const bin_magnitudes& both : {bin_magnitudes::merged(sorted(a), sorted(b)), bin_magnitudes::merged(counted(a), listed(b)),
+                                       bin_magnitudes::merged(listed(a), counted(b)), bin_magnitudes::merged(counted(a), counted(b)),
+                                       bin_magnitudes::merged(listed(a), listed(b))}) {
         CHECK(both.total() == 4);
         CHECK(both.kth(0) == value(1));
         CHECK(both.kth(1) == value(3));
@@ -62,5 +69,6 @@ TEST_CASE("the two signs of a magnitude are put together in any form")
         CHECK(both.count_at_most(value(3)) == 2);
     }
     CHECK(bin_magnitudes::merged({}, sorted(a)).total() == 2);
+    CHECK(bin_magnitudes::merged({}, listed(a)).kth(1) == value(9));
     CHECK(bin_magnitudes::merged({}, {}).total() == 0);
 }

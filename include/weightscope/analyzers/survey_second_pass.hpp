@@ -6,132 +6,157 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <weightscope/analyzers/element_questions.hpp>
+#include <weightscope/analyzers/wanted_bins.hpp>
 #include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/value_bins.hpp>
 
 namespace weightscope::detail {
 
-// Of weights that are all finite.
+// Of weights that are all finite; every step as written, for weights where the fast kernel below is not sure.
 template <class T>
 struct quantization_error_kernel
 {
     [[gnu::always_inline]] void operator()(const T* weights, std::size_t count, quantization_error_sums* sums) const
     {
-        const std::size_t whole = count - count % lane_count;
-        add<lane_count>(weights, whole, sums);
-        add<1>(weights + whole, count - whole, sums);
+        const double scale = sums->scale;
+        for (std::size_t i = 0; i < count; ++i) {
+            const double x = static_cast<double>(weights[i]), error = x - std::nearbyint(x / scale) * scale;
+            sums->squared_error += error * error;
+            sums->absolute_error += std::fabs(error);
+            sums->signal_error += x * error;
+        }
+    }
+};
+
+// What one block adds, and the largest error met.
+struct block_errors
+{
+    double squared = 0, absolute = 0, signal = 0, largest = 0;
+};
+
+// The quantization error of a block, and its groups of neighbours that hold a weight of a wanted bin, in one loop that keeps the
+// floating-point and the scalar units busy. Multiplies by 1 / scale where the definition divides: the code may differ only next
+// to a tie, where the error is half a step, which `largest` tells.
+template <class T, bool WithErrors, bool WithBins>
+struct second_pass_kernel
+{
+    static constexpr std::size_t width = simd<T>::width;
+    static constexpr std::size_t doubles = simd<double>::width;
+
+    // wanted: 1 by the 16 bits of a weight of a wanted bin, else 0; candidates [count]. Returns how many candidates there are;
+    // the weights of a last incomplete group are candidates all.
+    [[gnu::always_inline]] std::size_t operator()(const T* weights, std::size_t count, double scale, const std::uint8_t* wanted,
+                                                  T* candidates, block_errors* errors) const
+    {
+        const std::size_t whole = count - count % width;
+        const double inverse = 1 / scale;
+        simd_vector<double> squared = {}, absolute = {}, signal = {}, largest = {};
+        std::size_t found = 0;
+        for (std::size_t i = 0; i < whole; i += width) {
+            const T* group = weights + i;
+            if constexpr (WithErrors) {
+#pragma GCC unroll 2
+                for (std::size_t part = 0; part < width; part += doubles) {
+                    simd_vector<double> x, error;
+                    widen(group + part, x);
+                    const simd_vector<double> steps = x * inverse;
+                    error = x - simd_vector<double>{std::nearbyint(steps[0]), std::nearbyint(steps[1]), std::nearbyint(steps[2]),
+                                                    std::nearbyint(steps[3])} * scale;
+                    squared += error * error;
+                    signal += x * error;
+                    take_magnitudes(error);
+                    absolute += error;
+                    largest = error > largest ? error : largest;
+                }
+            }
+            if constexpr (WithBins) {
+                std::memcpy(candidates + found, group, width * sizeof(T));
+                found += any_wanted(group, wanted) ? width : 0;
+            }
+        }
+        for (std::size_t l = 0; l < doubles; ++l) {
+            errors->squared += squared[l];
+            errors->absolute += absolute[l];
+            errors->signal += signal[l];
+            errors->largest = largest[l] > errors->largest ? largest[l] : errors->largest;
+        }
+        for (std::size_t i = whole; i < count; ++i) {
+            if constexpr (WithErrors) {
+                const double x = static_cast<double>(weights[i]), error = x - std::nearbyint(x * inverse) * scale, size = std::fabs(error);
+                errors->squared += error * error;
+                errors->absolute += size;
+                errors->signal += x * error;
+                errors->largest = size > errors->largest ? size : errors->largest;
+            }
+            if constexpr (WithBins)
+                candidates[found++] = weights[i];
+        }
+        return found;
     }
 
-    template <std::size_t Width>
-    [[gnu::always_inline]] static void add(const T* weights, std::size_t count, quantization_error_sums* sums)
+private:
+    [[gnu::always_inline]] static bool any_wanted(const T* group, const std::uint8_t* wanted)
     {
-        const double scale = sums->scale;
-        double squared[Width] = {}, absolute[Width] = {}, signal[Width] = {};
-        for (std::size_t i = 0; i < count; i += Width)
-            for (std::size_t l = 0; l < Width; ++l) {
-                const double x = static_cast<double>(weights[i + l]), error = x - std::nearbyint(x / scale) * scale;
-                squared[l] += error * error;
-                absolute[l] += std::fabs(error);
-                signal[l] += x * error;
+        std::uint8_t any = 0;
+        if constexpr (sizeof(T) == 4) {
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < width; i += 2) {  // two floats at a time: half the loads
+                std::uint64_t pair;
+                std::memcpy(&pair, group + i, sizeof pair);
+                any |= wanted[(pair >> 16) & 0xffff];
+                any |= wanted[pair >> 48];
             }
-        for (std::size_t l = 0; l < Width; ++l) {
-            sums->squared_error += squared[l];
-            sums->absolute_error += absolute[l];
-            sums->signal_error += signal[l];
+        } else {
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < width; ++i)
+                any |= wanted[signed_magnitude_bin(group[i])];
         }
+        return any != 0;
     }
 };
 
 // An entry that is not finite counts as 0, which has no error.
 template <class T>
-void add_quantization_errors(const T* weights, std::size_t count, quantization_error_sums& sums)
+void add_errors_as_defined(const T* weights, std::size_t count, quantization_error_sums& sums)
 {
     T finite[block_elements];
-    if (!std::isfinite(dispatch(max_magnitude_kernel<T>{}, weights, count))) {
-        std::transform(weights, weights + count, finite, [](T w) { return std::isfinite(w) ? w : T{0}; });
-        weights = finite;
-    }
-    dispatch(quantization_error_kernel<T>{}, weights, count, &sums);
+    std::transform(weights, weights + count, finite, [](T w) { return std::isfinite(w) ? w : T{0}; });
+    dispatch(quantization_error_kernel<T>{}, static_cast<const T*>(finite), count, &sums);
 }
 
-// A bin whose single values are asked for, by position in ascending order, and how many weights it holds.
-struct wanted_bin
-{
-    std::size_t bin = 0;
-    std::uint64_t count = 0;
-};
-
-// Bins are resolved this many at a time: 64 tables of 256 KiB are 16 MiB a thread.
-inline constexpr std::size_t resolved_at_once = 64;
-
-// From this many on the floats of a bin are counted in a table by the 16 bits that the bin leaves open; fewer are kept and sorted.
-inline constexpr std::uint64_t table_limit = std::uint64_t{1} << 14;
-
-inline constexpr std::uint8_t no_slot = 0xff;
-
-// What one thread has seen of the wanted bins, by slot: their place among those that are resolved together.
+// One block: errors where the sums have a scale, candidates where there is somebody to take them.
 template <class T>
-struct bin_contents
+void take_block(const T* weights, std::size_t count, const wanted_bins_table& wanted, quantization_error_sums& sums, bin_contents<T>* contents)
 {
-    std::vector<std::vector<std::uint32_t>> tables;  // [slots] counts by low bits, or empty
-    std::vector<std::vector<T>> kept;                // [slots] weights where there is no table
-
-    explicit bin_contents(std::span<const wanted_bin> wanted) : tables(wanted.size()), kept(wanted.size())
-    {
-        if constexpr (sizeof(T) == 4)
-            for (std::size_t slot = 0; slot < wanted.size(); ++slot)
-                if (wanted[slot].count >= table_limit)
-                    tables[slot].resize(bin_magnitudes::table_size);
-    }
-
-    // slots: by the 16 bits of a weight. First puts the weights of wanted bins together, without a branch to be mispredicted.
-    void collect(const T* weights, std::size_t count, const std::uint8_t* slots)
-    {
-        T found[block_elements + 1];
-        std::size_t found_count = 0;
-#pragma GCC unroll 4
-        for (std::size_t i = 0; i < count; ++i) {
-            const T weight = weights[i];
-            found[found_count] = weight;
-            found_count += slots[signed_magnitude_bin(weight)] != no_slot;
-        }
-        for (std::size_t i = 0; i < found_count; ++i) {
-            const std::size_t slot = slots[signed_magnitude_bin(found[i])];
-            if (tables[slot].empty())
-                kept[slot].push_back(found[i]);
-            else
-                ++tables[slot][static_cast<std::size_t>(std::bit_cast<bits_of_value<T>>(found[i]) & 0xffff)];
-        }
-    }
-};
-
-// The magnitudes of one bin, put together from what the threads have seen.
-template <class T>
-bin_magnitudes magnitudes_in(std::span<const bin_contents<T>* const> threads, std::size_t slot, std::uint32_t m)
-{
-    if (!threads.empty() && !threads.front()->tables[slot].empty()) {
-        std::vector<std::uint64_t> counts(bin_magnitudes::table_size);
-        for (const bin_contents<T>* thread : threads)
-            for (std::size_t i = 0; i < counts.size(); ++i)
-                counts[i] += thread->tables[slot][i];
-        return bin_magnitudes(std::move(counts), m);
-    }
-    std::vector<double> magnitudes;
-    for (const bin_contents<T>* thread : threads)
-        for (const T weight : thread->kept[slot])
-            magnitudes.push_back(std::fabs(static_cast<double>(weight)));
-    std::sort(magnitudes.begin(), magnitudes.end());
-    return bin_magnitudes(std::move(magnitudes));
+    alignas(64) T candidates[block_elements + simd<T>::width];
+    block_errors errors;
+    const bool with_errors = sums.scale > 0;
+    const auto run = [&](auto kernel) { return dispatch(kernel, weights, count, sums.scale, wanted.members.data(), candidates + 0, &errors); };
+    const std::size_t found = !contents     ? run(second_pass_kernel<T, true, false>{})
+                              : with_errors ? run(second_pass_kernel<T, true, true>{})
+                                            : run(second_pass_kernel<T, false, true>{});
+    if (contents)
+        contents->collect(candidates, found, wanted);
+    if (!with_errors)
+        return;
+    // errors of codes of up to 16 bits are exact to 2^15 · 2^-53 of a step
+    const bool sure = errors.largest < (0.5 - 1e-11) * sums.scale && std::isfinite(errors.squared);
+    if (!sure)
+        return add_errors_as_defined(weights, count, sums);
+    sums.squared_error += errors.squared;
+    sums.absolute_error += errors.absolute;
+    sums.signal_error += errors.signal;
 }
 
 // Reads all weights once for every 64 wanted bins, and at least once if `errors` has a scale; adds to its sums.
@@ -144,21 +169,13 @@ std::map<std::size_t, bin_magnitudes> second_pass(std::span<const T> weights, st
     while (!wanted.empty() || errors_wanted) {
         const auto resolved = wanted.first(std::min(wanted.size(), resolved_at_once));
         wanted = wanted.subspan(resolved.size());
-        std::vector<std::uint8_t> slots(value_bin_count, no_slot);
-        for (std::size_t slot = 0; slot < resolved.size(); ++slot)
-            slots[signed_magnitude_of_bin(resolved[slot].bin)] = static_cast<std::uint8_t>(slot);
-
+        const wanted_bins_table table(resolved);
         per_thread<bin_contents<T>> threads([resolved] { return bin_contents<T>(resolved); });
         const auto partials = map_chunks(weights.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
-            quantization_error_sums sums{.scale = errors.scale};
+            quantization_error_sums sums{.scale = errors_wanted ? errors.scale : 0};
             bin_contents<T>* own = resolved.empty() ? nullptr : &threads.local();
-            for (; begin < end; begin += block_elements) {
-                const std::size_t size = std::min(end - begin, block_elements);
-                if (errors_wanted)
-                    add_quantization_errors(weights.data() + begin, size, sums);
-                if (own)
-                    own->collect(weights.data() + begin, size, slots.data());
-            }
+            for (; begin < end; begin += block_elements)
+                take_block(weights.data() + begin, std::min(end - begin, block_elements), table, sums, own);
             return sums;
         });
         if (errors_wanted)
