@@ -9,6 +9,7 @@
 #include <weightscope/analyzers/largest_singular_value.hpp>
 #include <weightscope/analyzers/outliers.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
+#include <weightscope/analyzers/row_kernel.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
 #include <weightscope/analyzers/singular_value_counts.hpp>
 #include <weightscope/analyzers/singular_values.hpp>

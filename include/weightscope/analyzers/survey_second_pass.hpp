@@ -54,10 +54,10 @@ struct second_pass_kernel
     static constexpr std::size_t width = simd<T>::width;
     static constexpr std::size_t doubles = simd<double>::width;
 
-    // wanted: 1 by the 16 bits of a weight of a wanted bin, else 0; candidates [count]. Returns how many candidates there are;
-    // the weights of a last incomplete group are candidates all.
+    // wanted: 1 by the 16 bits of a weight of a wanted bin, else 0; groups: receives the numbers of the groups that hold such
+    // weights, the last and incomplete one in any case. Returns how many.
     [[gnu::always_inline]] std::size_t operator()(const T* weights, std::size_t count, double scale, const std::uint8_t* wanted,
-                                                  T* candidates, block_errors* errors) const
+                                                  std::uint16_t* groups, block_errors* errors) const
     {
         const std::size_t whole = count - count % width;
         const double inverse = 1 / scale;
@@ -81,8 +81,8 @@ struct second_pass_kernel
                 }
             }
             if constexpr (WithBins) {
-                std::memcpy(candidates + found, group, width * sizeof(T));
-                found += any_wanted(group, wanted) ? width : 0;
+                groups[found] = static_cast<std::uint16_t>(i / width);
+                found += any_wanted(group, wanted);
             }
         }
         for (std::size_t l = 0; l < doubles; ++l) {
@@ -99,14 +99,15 @@ struct second_pass_kernel
                 errors->signal += x * error;
                 errors->largest = size > errors->largest ? size : errors->largest;
             }
-            if constexpr (WithBins)
-                candidates[found++] = weights[i];
         }
+        if (WithBins && whole < count)
+            groups[found++] = static_cast<std::uint16_t>(whole / width);
         return found;
     }
 
 private:
-    [[gnu::always_inline]] static bool any_wanted(const T* group, const std::uint8_t* wanted)
+    // 1 or 0
+    [[gnu::always_inline]] static std::uint8_t any_wanted(const T* group, const std::uint8_t* wanted)
     {
         std::uint8_t any = 0;
         if constexpr (sizeof(T) == 4) {
@@ -122,7 +123,7 @@ private:
             for (std::size_t i = 0; i < width; ++i)
                 any |= wanted[signed_magnitude_bin(group[i])];
         }
-        return any != 0;
+        return any;
     }
 };
 
@@ -139,15 +140,15 @@ void add_errors_as_defined(const T* weights, std::size_t count, quantization_err
 template <class T>
 void take_block(const T* weights, std::size_t count, const wanted_bins_table& wanted, quantization_error_sums& sums, bin_contents<T>* contents)
 {
-    alignas(64) T candidates[block_elements + simd<T>::width];
+    std::uint16_t groups[block_elements / simd<T>::width + 1];
     block_errors errors;
     const bool with_errors = sums.scale > 0;
-    const auto run = [&](auto kernel) { return dispatch(kernel, weights, count, sums.scale, wanted.members.data(), candidates + 0, &errors); };
+    const auto run = [&](auto kernel) { return dispatch(kernel, weights, count, sums.scale, wanted.members.data(), groups + 0, &errors); };
     const std::size_t found = !contents     ? run(second_pass_kernel<T, true, false>{})
                               : with_errors ? run(second_pass_kernel<T, true, true>{})
                                             : run(second_pass_kernel<T, false, true>{});
     if (contents)
-        contents->collect(candidates, found, wanted);
+        contents->collect(std::span(weights, count), std::span(groups, found), wanted);
     if (!with_errors)
         return;
     // errors of codes of up to 16 bits are exact to 2^15 · 2^-53 of a step

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <weightscope/core/bin_magnitudes.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/value_bins.hpp>
 
 namespace weightscope::detail {
@@ -65,15 +67,17 @@ struct bin_contents
                     tables[slot].resize(low_bits::number_count);
     }
 
-    // Candidates of other bins are passed over.
-    void collect(T* candidates, std::size_t count, const wanted_bins_table& wanted)
+    // Takes the weights of wanted bins from these groups of a block.
+    void collect(std::span<const T> block, std::span<const std::uint16_t> groups, const wanted_bins_table& wanted)
     {
+        constexpr std::size_t width = simd<T>::width;
+        T candidates[block_elements + 1];
         std::size_t found = 0;  // put together first, without a branch to be mispredicted
-        for (std::size_t i = 0; i < count; ++i) {
-            const T weight = candidates[i];
-            candidates[found] = weight;
-            found += wanted.members[signed_magnitude_bin(weight)];
-        }
+        for (const std::size_t group : groups)
+            for (std::size_t i = group * width, end = std::min(i + width, block.size()); i < end; ++i) {
+                candidates[found] = block[i];
+                found += wanted.members[signed_magnitude_bin(block[i])];
+            }
         for (std::size_t i = 0; i < found; ++i) {
             const std::size_t slot = wanted.slots[signed_magnitude_bin(candidates[i])];
             if constexpr (sizeof(T) == 4) {
