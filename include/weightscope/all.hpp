@@ -5,6 +5,7 @@
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/element_survey.hpp>
 #include <weightscope/analyzers/elements.hpp>
+#include <weightscope/analyzers/first_pass_kernel.hpp>
 #include <weightscope/analyzers/gaussian_baseline.hpp>
 #include <weightscope/analyzers/largest_singular_value.hpp>
 #include <weightscope/analyzers/outliers.hpp>
@@ -31,6 +32,7 @@
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/gram_matrix.hpp>
+#include <weightscope/core/gram_operator.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
