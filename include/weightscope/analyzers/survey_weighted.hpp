@@ -6,6 +6,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -139,30 +141,71 @@ inline element_survey survey_by_sorting(const weight_source& weights, const elem
     return survey_values(census, std::move(values), questions);
 }
 
-// One pass over a type of 8 or 16 bits: how often each bit pattern occurs. Two tables in turn, so that runs of one value do not
-// wait for their own store.
+// How often each bit pattern occurs. Counts in 32 bits, which are half the cache, and moves them on before they could overflow. Two
+// tables in turn, so that runs of one value do not wait for their own store.
+template <std::unsigned_integral Pattern>
+class pattern_counts
+{
+public:
+    static constexpr std::size_t patterns = std::size_t{1} << (8 * sizeof(Pattern));
+
+    void add(std::span<const Pattern> elements)
+    {
+        if (pending_ + elements.size() > std::numeric_limits<std::uint32_t>::max())
+            settle();
+        pending_ += elements.size();
+        std::uint32_t* const even = tables_.data();
+        std::uint32_t* const odd = even + patterns;
+        constexpr std::size_t together = sizeof(std::uint64_t) / sizeof(Pattern);
+        const std::size_t whole = elements.size() - elements.size() % together;
+        for (std::size_t i = 0; i < whole; i += together) {
+            std::uint64_t word;
+            std::memcpy(&word, elements.data() + i, sizeof word);
+#pragma GCC unroll 8
+            for (std::size_t j = 0; j < together; ++j)
+                ++(j % 2 ? odd : even)[static_cast<Pattern>(word >> (8 * sizeof(Pattern) * j))];
+        }
+        for (const Pattern element : elements.subspan(whole))
+            ++even[element];
+    }
+    // of all that was added
+    const std::vector<std::uint64_t>& counts()
+    {
+        settle();
+        return counts_;
+    }
+
+private:
+    void settle()
+    {
+        for (std::size_t i = 0; i < patterns; ++i)
+            counts_[i] += std::uint64_t{tables_[i]} + tables_[patterns + i];
+        std::fill(tables_.begin(), tables_.end(), 0);
+        pending_ = 0;
+    }
+
+    std::vector<std::uint32_t> tables_ = std::vector<std::uint32_t>(2 * patterns);
+    std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(patterns);
+    std::uint64_t pending_ = 0;
+};
+
+// One pass over a type of 8 or 16 bits.
 template <std::unsigned_integral Pattern>
 element_survey survey_by_patterns(const weight_source& weights, const element_questions& questions)
 {
-    constexpr std::size_t patterns = std::size_t{1} << (8 * sizeof(Pattern));
+    constexpr std::size_t patterns = pattern_counts<Pattern>::patterns;
     const std::span<const Pattern> elements = weights.as<Pattern>();
-    per_thread<std::vector<std::uint64_t>> tables([] { return std::vector<std::uint64_t>(2 * patterns); });
+    per_thread<pattern_counts<Pattern>> threads;
     parallel_for((elements.size() + chunk_elements - 1) / chunk_elements, [&](std::size_t chunk) {
-        std::uint64_t* even = tables.local().data();
-        std::uint64_t* odd = even + patterns;
-        const std::size_t end = std::min(elements.size(), (chunk + 1) * chunk_elements);
-        std::size_t i = chunk * chunk_elements;
-        for (; i + 1 < end; i += 2) {
-            ++even[elements[i]];
-            ++odd[elements[i + 1]];
-        }
-        if (i < end)
-            ++even[elements[i]];
+        const std::size_t begin = chunk * chunk_elements;
+        threads.local().add(elements.subspan(begin, std::min(elements.size() - begin, chunk_elements)));
     });
     std::vector<std::uint64_t> counts(patterns);
-    for (const auto& table : tables)
-        for (std::size_t i = 0; i < 2 * patterns; ++i)
-            counts[i % patterns] += table[i];
+    for (pattern_counts<Pattern>& thread : threads) {
+        const std::vector<std::uint64_t>& seen = thread.counts();
+        for (std::size_t i = 0; i < patterns; ++i)
+            counts[i] += seen[i];
+    }
 
     std::vector<Pattern> codes(patterns);
     std::iota(codes.begin(), codes.end(), Pattern{0});
@@ -171,10 +214,16 @@ element_survey survey_by_patterns(const weight_source& weights, const element_qu
 
     value_census census;
     std::vector<value_count> values;
-    for (std::size_t i = 0; i < patterns; ++i)
-        if (counts[i] && take_census(census, decoded[i], counts[i], weights.min_normal))
-            values.push_back({decoded[i], counts[i]});
-    sort_ascending(values);
+    const auto take = [&](std::size_t pattern) {
+        if (counts[pattern] && take_census(census, decoded[pattern], counts[pattern], weights.min_normal))
+            values.push_back({decoded[pattern], counts[pattern]});
+    };
+    for (std::size_t i = patterns; i-- > patterns / 2;)  // floating-point numbers ascend in this order
+        take(i);
+    for (std::size_t i = 0; i < patterns / 2; ++i)
+        take(i);
+    if (!std::is_sorted(values.begin(), values.end(), [](const value_count& a, const value_count& b) { return a.value < b.value; }))
+        sort_ascending(values);
     return survey_values(census, std::move(values), questions);
 }
 
