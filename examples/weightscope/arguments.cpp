@@ -108,6 +108,14 @@ CLI::Validator whole_number(std::size_t least, std::size_t most)
     return {fault, ""};
 }
 
+std::vector<output_argument> model_arguments::outputs() const
+{
+    std::vector<output_argument> wanted = {{"--output", output}, {"--csv", csv}};
+    wanted.insert(wanted.end(), more_outputs.begin(), more_outputs.end());
+    std::erase_if(wanted, [](const output_argument& file) { return file.target.empty(); });
+    return wanted;
+}
+
 void add_model_arguments(CLI::App& sub, model_arguments& arguments)
 {
     const CLI::Validator pattern(fault_of_pattern, "");
@@ -132,20 +140,25 @@ void add_model_arguments(CLI::App& sub, model_arguments& arguments)
 
 weightscope::model open_for(const model_arguments& arguments)
 {
-    if (!arguments.output.empty() && arguments.output == arguments.csv)
-        throw usage_error(fmt::format("--output and --csv both name '{}'; give each its own file", arguments.csv));
-    require_writable(arguments.output);
-    require_writable(arguments.csv);
+    const std::vector<output_argument> outputs = arguments.outputs();
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+        for (std::size_t k = i + 1; k < outputs.size(); ++k)
+            if (outputs[i].target == outputs[k].target)
+                throw usage_error(fmt::format("{} and {} both name '{}'; give each its own file", outputs[i].option,
+                                              outputs[k].option, outputs[i].target));
+    for (const output_argument& output : outputs)
+        require_writable(output.target);
     weightscope::model m = weightscope::open_model(arguments.location);
-    require_apart(m, arguments.output);
-    require_apart(m, arguments.csv);
+    for (const output_argument& output : outputs)
+        require_apart(m, output.target);
     require_names(m, arguments.names);
     return m;
 }
 
 bool uses_stdout(const model_arguments& arguments)
 {
-    return arguments.output == "-" || arguments.csv == "-";
+    const std::vector<output_argument> outputs = arguments.outputs();
+    return std::any_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.target == "-"; });
 }
 
 void write_output(const std::string& target, std::string_view text)

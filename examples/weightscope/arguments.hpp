@@ -10,6 +10,13 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 
+/// A file that an option names.
+struct output_argument
+{
+    std::string option;  ///< "--csv"
+    std::string target;  ///< "-" is stdout, empty is none
+};
+
 /// What every command that reads one model understands.
 struct model_arguments
 {
@@ -18,6 +25,10 @@ struct model_arguments
     std::string output;  ///< JSON; "-" is stdout, empty is none
     std::string csv;
     bool quiet = false;
+    std::vector<output_argument> more_outputs = {};  ///< of one command alone
+
+    /// --output, --csv and the others that are wanted.
+    [[nodiscard]] std::vector<output_argument> outputs() const;
 };
 
 /// Adds MODEL and these options to a command.
@@ -41,7 +52,7 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model
 [[nodiscard]] weightscope::model open_for(const model_arguments& arguments);
 
-/// Whether stdout is wanted for JSON or CSV and must carry nothing else.
+/// Whether stdout is wanted for one of the outputs and must carry nothing else.
 [[nodiscard]] bool uses_stdout(const model_arguments& arguments);
 
 /// Writes `text` to a file, whole or not at all, or to stdout where `target` is "-".

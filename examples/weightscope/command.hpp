@@ -30,3 +30,4 @@ using command = std::function<int()>;
 // Each adds one command to the tool. Once the command line is read, `chosen` is the one that it names.
 void add_inspect(CLI::App& tool, command& chosen);
 void add_scan(CLI::App& tool, command& chosen);
+void add_quantize(CLI::App& tool, command& chosen);

@@ -20,6 +20,7 @@ Examples:
   weightscope scan model.safetensors
   weightscope scan checkpoint-500/ --output scan.json --fail-on critical
   weightscope inspect openai-community/gpt2 --include attn
+  weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
 
 Exit status:
   0    done
@@ -63,6 +64,7 @@ int run(int argc, char** argv)
     tool.footer(footer);
     add_inspect(tool, chosen);
     add_scan(tool, chosen);
+    add_quantize(tool, chosen);
     try {
         tool.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -17,6 +17,8 @@
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/report/spectra_file.hpp>
+#include <weightscope/report/weightwatcher.hpp>
 #include <weightscope/scope.hpp>
 
 #include "arguments.hpp"
@@ -37,6 +39,8 @@ struct scan_arguments
     std::size_t top_issues = 10;
     std::string progress = "auto";
     std::string fail_on = "never";
+    std::string spectra;        // NPZ
+    std::string weightwatcher;  // CSV
 };
 
 weightscope::scan_options options_of(const scan_arguments& arguments)
@@ -52,6 +56,9 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
     options.spectral = chosen("spectral");
     options.quantization = chosen("quantization");
     options.sparsity = chosen("sparsity");
+    options.heavy_tail = chosen("heavy_tail");
+    options.spectral |= options.heavy_tail || !arguments.spectra.empty() || !arguments.weightwatcher.empty();
+    options.tap_spectra |= !arguments.weightwatcher.empty();
     options.orientation = arguments.orientation == "out_in"   ? weightscope::matrix_orientation::out_in
                           : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
                                                               : weightscope::matrix_orientation::detect;
@@ -86,8 +93,15 @@ bool tell_lost(const weightscope::scan_result& scan)
     return true;
 }
 
-int run_scan(const scan_arguments& arguments)
+void write_spectra(const std::string& target, const weightscope::scan_result& scan)
 {
+    const interrupts_held held;
+    weightscope::write_spectra(target, scan);
+}
+
+int run_scan(scan_arguments arguments)
+{
+    arguments.model.more_outputs = {{"--spectra", arguments.spectra}, {"--weightwatcher", arguments.weightwatcher}};
     const std::vector<weightscope::rule> rules = rules_of(arguments.rules);
     const weightscope::model m = open_for(arguments.model);
     const weightscope::scan_result scan = scan_with_progress(m, arguments);
@@ -96,11 +110,20 @@ int run_scan(const scan_arguments& arguments)
         write_output(arguments.model.csv, to_csv(scan));
     if (!arguments.model.output.empty())
         write_output(arguments.model.output, weightscope::to_text(to_json(scan, health)));
-    if (!arguments.model.quiet && !uses_stdout(arguments.model))
+    if (!arguments.spectra.empty())
+        write_spectra(arguments.spectra, scan);
+    const auto weightwatcher_layers = arguments.weightwatcher.empty() ? std::vector<weightscope::weightwatcher_layer>()
+                                                                      : weightscope::to_weightwatcher_layers(scan);
+    if (!arguments.weightwatcher.empty())
+        write_output(arguments.weightwatcher, weightscope::to_weightwatcher_csv(weightwatcher_layers));
+    if (!arguments.model.quiet && !uses_stdout(arguments.model)) {
         print(to_console(scan, health,
                          {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
                           .color = wants_color(),
                           .top_issues = arguments.top_issues}));
+        if (!arguments.weightwatcher.empty())
+            print("\n" + to_text(to_weightwatcher_means(weightwatcher_layers)));
+    }
 
     if (tell_lost(scan))
         return exit_status::unreadable;
@@ -124,12 +147,27 @@ void add_scan(CLI::App& tool, command& chosen)
                                 const std::string& description) {
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));
     };
-    const std::vector<std::string> methods = {"basic_stats", "spectral", "quantization", "sparsity", "all"};
+    const std::vector<std::string> methods = {"basic_stats", "spectral", "quantization", "sparsity", "heavy_tail", "all"};
     add_list(*sub, "--methods", a.methods, "A,B", fmt::format("what to measure: {} (all)", fmt::join(methods, ", ")))
         ->delimiter(',')
         ->check(one_of(methods));
     add_number("--bits", a.options.bits, 2, 16, "of the quantization that is simulated (8)");
     add_number("--group-size", a.options.group_size, 1, 1'000'000'000, "neighbours in a row that share a scale (128)");
+    sub->add_option("--spectra", a.spectra, "write all singular values of all tensors, for numpy.load")
+        ->type_name("FILE.npz")
+        ->check(CLI::Validator(
+            [](const std::string& target) {
+                return target == "-" ? std::string("'-' is no file name; an archive cannot go to stdout") : std::string();
+            },
+            ""));
+    sub->add_option("--weightwatcher", a.weightwatcher,
+                    "write WeightWatcher's columns, fitted as it does, and print their means; - is stdout")
+        ->type_name("FILE.csv");
+    add_number("--shuffles", a.options.shuffles, 0, 1000, "of each matrix's elements, to tell order from chance (0)");
+    add_number("--seed", a.options.seed, 0, 1'000'000'000, "of the shuffles (0)");
+    sub->add_flag("--tap-spectra", a.options.tap_spectra, "singular values of convolutions also tap by tap");
+    add_number("--convolution-input", a.options.convolution_input, 1, 4096,
+               "also the norm of convolutions as maps of inputs with N points a side");
     add_choice(*sub, "--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");
     add_rule_arguments(*sub, a.rules);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "findings to print, and rows of each table (10)");

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -16,15 +15,22 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/analyzers/convolution_norm.hpp>
 #include <weightscope/analyzers/elements.hpp>
+#include <weightscope/analyzers/expected_seconds.hpp>
 #include <weightscope/analyzers/spectral.hpp>
+#include <weightscope/analyzers/tap_spectra.hpp>
+#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/schedule.hpp>
+#include <weightscope/core/transpose.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/io/dtype.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
@@ -57,52 +63,37 @@ inline std::vector<named_tensor> chosen_tensors(const model& m, const scan_optio
     return chosen;
 }
 
-// One tensor of the work list.
-struct scan_item
-{
-    const named_tensor* tensor = nullptr;
-    layer_result* layer = nullptr;
-    double cost = 0;  // seconds of one thread, roughly; only the ratios matter
-};
-
-// Rates measured on two cores of a server of 2021: element passes 4 ns a weight, dsyrk 20 Gflop/s, dsytrd 5 Gflop/s.
+// Seconds of one thread.
 inline double expected_cost(const named_tensor& tensor, const scan_options& options)
 {
-    const auto count = static_cast<double>(tensor.size());
-    double seconds = 1e-5 + 4e-9 * count;
-    if (options.spectral && tensor.shape.size() >= 2 && count > 0) {
-        const auto rows = static_cast<double>(tensor.shape[0]), cols = count / rows, n = std::min(rows, cols);
-        seconds += count * n / 20e9 + 4.0 / 3 * n * n * n / 5e9;
-    }
+    const std::size_t count = tensor.size(), rank = tensor.shape.size();
+    double seconds = 1e-5 + expected_element_seconds(count, bits_of(tensor.dtype) / 8);
+    if (!options.spectral || rank < 2 || count == 0)
+        return seconds;
+    const std::size_t rows = tensor.shape[0], in = tensor.shape[1];
+    seconds += expected_spectrum_seconds(rows, count / rows);
+    if (options.heavy_tail)
+        seconds += static_cast<double>(options.shuffles) * expected_shuffle_seconds(rows, count / rows);
+    if (rank >= 3 && options.tap_spectra)
+        seconds += static_cast<double>(count / (rows * in)) * expected_spectrum_seconds(rows, in);
+    if (rank >= 3 && options.convolution_input > 0)
+        seconds += std::pow(static_cast<double>(options.convolution_input), static_cast<double>(rank - 2)) / 2
+                 * expected_spectrum_seconds(2 * rows, 2 * in);
     return seconds;
 }
 
-template <class T>
-void transpose(const matrix_source& matrix, void* out)
+// `elements` are finite.
+inline void analyze_convolution(const weight_source& elements, layer_result& layer, const scan_options& options)
 {
-    constexpr std::size_t tile = 32;  // 32 x 32 floats are 4 KiB: both sides stay in the first-level cache
-    const T* from = static_cast<const T*>(matrix.elements.data);
-    T* to = static_cast<T*>(out);
-    for (std::size_t i0 = 0; i0 < matrix.rows; i0 += tile)
-        for (std::size_t j0 = 0; j0 < matrix.cols; j0 += tile)
-            for (std::size_t i = i0; i < std::min(i0 + tile, matrix.rows); ++i)
-                for (std::size_t j = j0; j < std::min(j0 + tile, matrix.cols); ++j)
-                    to[j * matrix.rows + i] = from[i * matrix.cols + j];
-}
-
-// The transpose of a matrix of any element type; its elements lie in `storage`.
-inline matrix_source transposed(const matrix_source& matrix, std::vector<std::uint64_t>& storage)
-{
-    storage.resize(matrix.elements.size * matrix.elements.element_bytes / sizeof(std::uint64_t) + 1);
-    switch (matrix.elements.element_bytes) {
-    case 1: transpose<std::uint8_t>(matrix, storage.data()); break;
-    case 2: transpose<std::uint16_t>(matrix, storage.data()); break;
-    case 4: transpose<std::uint32_t>(matrix, storage.data()); break;
-    default: transpose<std::uint64_t>(matrix, storage.data()); break;
-    }
-    matrix_source result{matrix.elements, matrix.cols, matrix.rows};
-    result.elements.data = storage.data();
-    return result;
+    if (!options.tap_spectra && options.convolution_input == 0)
+        return;
+    const convolution_weights weights = convolution_of(elements, layer.shape[0], layer.shape[1]);
+    const double largest = max_magnitude(elements);
+    if (options.tap_spectra)
+        layer.tap_spectra = tap_spectra(weights, largest, {});
+    if (options.convolution_input > 0)
+        layer.convolution_norm =
+            convolution_norm(weights, std::span(layer.shape).subspan(2), largest, {.input_size = options.convolution_input});
 }
 
 inline void analyze_layer(const weight_source& elements, layer_result& layer, const scan_options& options)
@@ -112,71 +103,57 @@ inline void analyze_layer(const weight_source& elements, layer_result& layer, co
     std::vector<std::uint64_t> storage;
     if (layer.transposed)
         matrix = transposed(matrix, storage);
-    if (options.basic_stats || options.quantization || options.sparsity) {
-        elements_options wanted;
-        wanted.quantization->bits = options.bits;
-        wanted.quantization->group_size = options.group_size;
-        if (!options.basic_stats)
-            wanted.basic_stats.reset();
-        if (!options.quantization)
-            wanted.quantization.reset();
-        if (!options.sparsity)
-            wanted.sparsity.reset();
-        elements_result result = analyze_elements(matrix.elements, is_matrix ? std::optional(matrix.rows) : std::nullopt, wanted);
-        layer.basic_stats = std::move(result.basic_stats);
-        layer.quantization = std::move(result.quantization);
-        layer.sparsity = std::move(result.sparsity);
+    elements_options wanted;
+    wanted.quantization->bits = options.bits;
+    wanted.quantization->group_size = options.group_size;
+    if (!options.basic_stats)
+        wanted.basic_stats.reset();
+    if (!options.quantization)
+        wanted.quantization.reset();
+    if (!options.sparsity)
+        wanted.sparsity.reset();
+    elements_result result = analyze_elements(matrix.elements, is_matrix ? std::optional(matrix.rows) : std::nullopt, wanted);
+    layer.census = result.census;
+    layer.basic_stats = std::move(result.basic_stats);
+    layer.quantization = std::move(result.quantization);
+    layer.sparsity = std::move(result.sparsity);
+    if (!options.spectral || !is_matrix)
+        return;
+    spectral_options spectra;
+    if (options.heavy_tail) {
+        spectra.heavy_tail.emplace();
+        spectra.marchenko_pastur = {.shuffles = options.shuffles, .seed = options.seed};
     }
-    if (options.spectral && is_matrix)
-        layer.spectral = spectral(matrix, {});
+    layer.spectral = spectral(matrix, spectra);
+    if (layer.shape.size() >= 3 && layer.census->finite_count() == layer.census->count)
+        analyze_convolution(elements, layer, options);
 }
 
-inline void scan_tensor(const scan_item& item, const scan_options& options)
+inline void scan_tensor(const named_tensor& tensor, layer_result& layer, const scan_options& options)
 {
-    layer_result& layer = *item.layer;
-    if (!is_numeric(item.tensor->dtype)) {
+    if (!is_numeric(tensor.dtype)) {
         layer.skipped = fmt::format("{} has no numeric meaning here: listed, not analysed", layer.dtype);
         return;
     }
     try {
-        visit(*item.tensor, [&](const auto& weights) {
+        visit(tensor, [&](const auto& weights) {
             with_source(weights, [&](const weight_source& elements) { analyze_layer(elements, layer, options); });
         });
     } catch (const std::exception& error) {
-        layer.basic_stats.reset();
-        layer.spectral.reset();
-        layer.quantization.reset();
-        layer.sparsity.reset();
+        layer.take_figures({});
         layer.error = error.what();
     }
 }
 
-// Works through the items, the most expensive first. Those with a large spectrum have all threads to themselves, inside the
-// BLAS; the others share them out, one tensor a thread.
-inline void scan_items(std::vector<scan_item> items, const scan_options& options, progress_reporter& progress)
+// Whether a tensor has a spectrum whose computation keeps all threads busy, and whose Gram matrix one wants once in memory.
+inline bool runs_alone(const named_tensor& tensor, const scan_options& options)
 {
-    constexpr std::size_t large_spectrum = 1536;
-    std::stable_sort(items.begin(), items.end(), [](const scan_item& a, const scan_item& b) { return a.cost > b.cost; });
-    const auto alone = std::stable_partition(items.begin(), items.end(), [&](const scan_item& item) {
-        const auto& shape = item.tensor->shape;
-        return options.spectral && shape.size() >= 2 && std::min(shape[0], item.tensor->size() / std::max<std::size_t>(shape[0], 1)) >= large_spectrum;
-    });
-    const auto scan_one = [&](const scan_item& item) {
-        progress.begun(item.layer->name);
-        scan_tensor(item, options);
-        progress.finished(item.layer->name, item.cost);
-    };
-    {
-        const blas_threads many(concurrency());
-        std::for_each(items.begin(), alone, scan_one);
-    }
-    const blas_threads one(1);
-    const std::span<const scan_item> shared(alone, items.end());
-    std::atomic<std::size_t> next = 0;
-    parallel_for(concurrency(), [&](std::size_t) {
-        for (std::size_t i = next++; i < shared.size(); i = next++)
-            scan_one(shared[i]);
-    });
+    if (!options.spectral || tensor.shape.size() < 2 || tensor.size() == 0)
+        return false;
+    constexpr std::size_t large_spectrum = 1200;  // where tridiagonalize begins to use threads
+    constexpr double long_gram = 0.3;             // seconds; a tall matrix of which another thread would have to wait for the end
+    const std::size_t n = std::min(tensor.shape[0], tensor.size() / tensor.shape[0]);
+    return n >= large_spectrum || expected_gram_seconds(n, tensor.size() / n) >= long_gram;
 }
 
 inline scanned_model describe(const model& m)
@@ -217,7 +194,9 @@ inline scanned_model describe(const model& m)
 
     scan_result result{.model = detail::describe(m), .settings = options};
     result.layers.resize(tensors.size());
-    std::vector<detail::scan_item> items;
+    std::vector<std::size_t> items;  // tensors that are analysed themselves
+    std::vector<detail::scheduled_work> work;
+    double cost = 0;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const named_tensor& tensor = tensors[i];
         layer_result& layer = result.layers[i];
@@ -229,13 +208,14 @@ inline scanned_model describe(const model& m)
         layer.transposed = tensor.shape.size() == 2
                         && (options.orientation == matrix_orientation::in_out
                             || (options.orientation == matrix_orientation::detect && conv1d && detail::has_conv1d_name(tensor.name)));
-        if (first[i] == i)
-            items.push_back({&tensor, &layer, detail::expected_cost(tensor, options)});
-        else if (layer.tied_to.empty())
+        if (first[i] == i) {
+            items.push_back(i);
+            work.push_back({detail::expected_cost(tensor, options), detail::runs_alone(tensor, options)});
+            cost += work.back().cost;
+        } else if (layer.tied_to.empty())
             layer.duplicate_of = tensors[first[i]].name;
     }
 
-    const double cost = std::accumulate(items.begin(), items.end(), 0.0, [](double sum, auto& item) { return sum + item.cost; });
     progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
         result.environment = {.cpu = cpu_name(),
@@ -243,20 +223,17 @@ inline scanned_model describe(const model& m)
                               .threads = concurrency(),
                               .blas = blas_name(),
                               .compiler = std::string(compiler_name())};
-        detail::scan_items(std::move(items), options, reporter);
+        detail::run_by_cost(work, [&](std::size_t k) {
+            layer_result& layer = result.layers[items[k]];
+            reporter.begun(layer.name);
+            detail::scan_tensor(tensors[items[k]], layer, options);
+            reporter.finished(layer.name, work[k].cost);
+        });
     });
 
     for (std::size_t i = 0; i < tensors.size(); ++i)
-        if (first[i] != i) {
-            const layer_result& original = result.layers[first[i]];
-            layer_result& layer = result.layers[i];
-            layer.basic_stats = original.basic_stats;
-            layer.spectral = original.spectral;
-            layer.quantization = original.quantization;
-            layer.sparsity = original.sparsity;
-            layer.skipped = original.skipped;
-            layer.error = original.error;
-        }
+        if (first[i] != i)
+            result.layers[i].take_figures(result.layers[first[i]]);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
 }

@@ -98,3 +98,23 @@ TEST_CASE("spectral metrics do not change with the scale and the order of rows")
     CHECK(b.entropy_rank.value == Approx(a.entropy_rank.value).epsilon(1e-12));
     CHECK(b.max_singular_value.value == Approx(8 * a.max_singular_value.value).epsilon(1e-12));
 }
+
+TEST_CASE("heavy tails and bulks come with a spectrum where they are asked for")
+{
+    xt::xtensor<float, 2> w = random_normal<float>({40, 30}, {.seed = 3});
+    CHECK_FALSE(analyze_spectral(w).heavy_tail);
+    CHECK_FALSE(analyze_spectral(w).marchenko_pastur);
+    const auto both = [](const auto& weights) {
+        return analyze_spectral(weights, {.heavy_tail = heavy_tail_options{}, .marchenko_pastur = marchenko_pastur_options{.shuffles = 2}});
+    };
+    const auto r = both(w);
+    CHECK(r.heavy_tail->fit.alpha.value == Approx(analyze_heavy_tail(w).fit.alpha.value).epsilon(1e-10));
+    CHECK(r.marchenko_pastur->fitted.std.value == Approx(analyze_marchenko_pastur(w).fitted.std.value).epsilon(1e-10));
+    CHECK(r.marchenko_pastur->shuffled->shuffle_count == 2);
+    w(0, 0) = NAN;
+    CHECK(both(w).heavy_tail->fit.alpha.reason == "entries that are not finite");
+    CHECK(both(w).marchenko_pastur->elements.std.reason == "entries that are not finite");
+    const auto empty = both(xt::xtensor<float, 2>(xt::empty<float>({0, 4})));
+    CHECK(empty.heavy_tail->log_norm.reason == "no entries");
+    CHECK(empty.marchenko_pastur->fitted.std.reason == "fewer than two directions");
+}

@@ -23,7 +23,7 @@ scan = json.load(open("scan.json"), parse_constant=refuse)
 assert scan["schema"] == "weightscope/scan/1", scan["schema"]
 assert scan["model"]["path"] == "m.safetensors" and scan["model"]["tensors"] == 53, scan["model"]
 assert len(scan["layers"]) == 53 and list(scan["layers"])[:2] == ["transformer.wte.weight", "transformer.wpe.weight"]
-assert scan["settings"]["methods"] == ["basic_stats", "spectral", "quantization", "sparsity"], scan["settings"]
+assert scan["settings"]["methods"] == ["basic_stats", "spectral", "quantization", "sparsity", "heavy_tail"], scan["settings"]
 assert scan["layers"]["transformer.h.3.attn.c_attn.weight"]["basic_stats"]["nan_count"] == 3
 assert scan["layers"]["lm_head.weight"]["duplicate_of"] == "transformer.wte.weight"
 assert "spectral" not in scan["layers"]["transformer.h.0.ln_1.weight"]

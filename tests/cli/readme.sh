@@ -19,8 +19,9 @@ diff <(sed -n 's|^//     ||p' "$root/examples/one_model.cpp") <(block 2) || fail
 block 4 | sed 's|^|//     |' >excerpt.cpp
 PATH=$(dirname "$WEIGHTSCOPE"):$PATH bash "$root/tests/example.sh" excerpt.cpp || fail "the excerpt differs from what the tool prints"
 
-for command in inspect scan; do
+for command in inspect scan quantize; do
     run 0 $command --help
+    cat out >>helps
     grep -o -- ' --[a-z-]*' out | sort -u >offered
     while read -r option; do
         prints "\`$option" "$readme"
@@ -28,7 +29,7 @@ for command in inspect scan; do
 done
 grep -o -- '`--[a-z-]*' "$readme" | tr -d '`' | sort -u >told
 while read -r option; do
-    prints "$option" out
+    prints "$option" helps
 done <told
 
 finish

@@ -17,7 +17,7 @@ prints "Exit status:" out
 prints "Examples:" out
 run 0 scan --help
 prints "weightscope scan [OPTIONS] MODEL" out
-for option in --include --exclude --restrict --output --csv --quiet --methods --bits --preset --threshold --top-issues --threads \
+for option in --spectra --weightwatcher --shuffles --seed --tap-spectra --convolution-input --include --exclude --restrict --output --csv --quiet --methods --bits --preset --threshold --top-issues --threads \
     --progress --fail-on --version --help; do
     prints "$option" out
 done
@@ -31,7 +31,7 @@ refuses 2 "*MODEL*required*; see: weightscope scan --help" scan
 refuses 2 "*MODEL*required*; see: weightscope inspect --help" inspect
 refuses 2 "*--fast*; see: weightscope scan --help" scan m.safetensors --fast
 refuses 2 "*more*; see: weightscope scan --help" scan m.safetensors more
-refuses 2 "--methods: 'spectrum' is none of basic_stats, spectral, quantization, sparsity, all; see: weightscope scan --help" \
+refuses 2 "--methods: 'spectrum' is none of basic_stats, spectral, quantization, sparsity, heavy_tail, all; see: weightscope scan --help" \
     scan m.safetensors --methods basic_stats,spectrum
 refuses 2 "--bits: '1' is no whole number from 2 to 16; see: weightscope scan --help" scan m.safetensors --bits 1
 refuses 2 "--bits: '4.5' is no whole number from 2 to 16; see: weightscope scan --help" scan m.safetensors --bits 4.5
@@ -48,6 +48,10 @@ refuses 2 "--threshold: 'outliers.fatal=1' names the level 'fatal', expected inf
     scan m.safetensors --threshold outliers.fatal=1
 refuses 2 "--threshold: 'outliers.warning=much' has the limit 'much', expected a number or none; write *" \
     scan m.safetensors --threshold outliers.warning=much
+refuses 2 "--spectra: '-' is no file name; an archive cannot go to stdout; see: weightscope scan --help" scan m.safetensors --spectra -
+refuses 2 "--shuffles: 'all' is no whole number from 0 to 1000; see: weightscope scan --help" scan m.safetensors --shuffles all
+refuses 2 "--convolution-input: '0' is no whole number from 1 to 4096; see: weightscope scan --help" scan m.safetensors --convolution-input 0
+refuses 2 "--csv and --weightwatcher both name 'x'; give each its own file" scan m.safetensors --csv x --weightwatcher x
 refuses 2 "--output and --csv both name 'x'; give each its own file" scan m.safetensors --output x --csv x
 nothing_but version
 

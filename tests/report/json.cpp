@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <weightscope/analyzers/convolution_norm.hpp>
+#include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/report/json.hpp>
 
 #include "../catch.hpp"
@@ -154,6 +156,25 @@ TEST_CASE("counts and ranks are whole numbers, figures read back to the same bit
           == result.basic_stats->histogram.counts);
 }
 
+TEST_CASE("heavy tails and bulks stand in the spectrum, the census beside it where there are no statistics")
+{
+    layer_result result = layer_of("w", gaussian(20, 30));
+    const ordered_json spectral = layer_json(result)["spectral"];
+    const heavy_tail_result& tail = *result.spectral->heavy_tail;
+    CHECK(spectral["heavy_tail"]["alpha"].get<double>() == tail.fit.alpha.value);
+    CHECK(spectral["heavy_tail"]["alpha_error"].get<double>() == tail.fit.alpha_error.value);
+    CHECK(spectral["heavy_tail"]["tail_count"] == tail.fit.tail_count);
+    CHECK(spectral["heavy_tail"]["log_alpha_norm"].get<double>() == tail.log_alpha_norm.value);
+    CHECK(spectral["marchenko_pastur"]["fitted"]["spike_count"].is_number_integer());
+    CHECK(spectral["marchenko_pastur"]["elements"]["bulk_max"].get<double>() == result.spectral->marchenko_pastur->elements.bulk_max.value);
+    result.census = result.basic_stats->census;
+    CHECK(!layer_json(result).contains("census"));
+    result.basic_stats.reset();
+    CHECK(keys(layer_json(result)["census"]) == std::vector<std::string>{"count", "finite_count", "nan_count", "inf_count", "positive_inf_count",
+                                                                          "negative_inf_count", "subnormal_count", "zero_count", "negative_zero_count"});
+    CHECK(layer_json(layer_of("w", gaussian(5, 5)))["spectral"]["heavy_tail"]["alpha_reason"] == "too few values");
+}
+
 TEST_CASE("a number that does not exist is null and has a reason")
 {
     made_up::float_matrix w = gaussian(20, 30);
@@ -223,6 +244,13 @@ TEST_CASE("whatever a scan holds, the document is what the schema says and each 
 {
     scan_result scan = made_up::scan_of(all_kinds());
     scan.settings.include = {"a|b"};
+    layer_result& healthy = scan.layers.front();
+    healthy.census = healthy.basic_stats->census;
+    healthy.basic_stats.reset();
+    healthy.spectral = analyze_spectral(gaussian(20, 30), {.heavy_tail = heavy_tail_options{}, .marchenko_pastur = {{.shuffles = 1}}});
+    const xt::xtensor<float, 4> convolution = xt::ones<float>({2, 3, 4, 5});
+    healthy.tap_spectra = analyze_tap_spectra(convolution);
+    healthy.convolution_norm = analyze_convolution_norm(convolution, {.input_size = 2});
     for (const auto& rules : {default_rules(), classic_rules(), std::vector<rule>{}}) {
         const std::string text = to_text(to_json(scan, judge(scan, rules)));
         CHECK(text.find("Infinity") == std::string::npos);

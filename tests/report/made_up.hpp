@@ -44,7 +44,7 @@ layer_result layer_of(const std::string& name, const W& weights, const std::stri
     layer.quantization = analyze_quantization_sensitivity(weights);
     layer.sparsity = analyze_sparsity(weights);
     if (weights.dimension() >= 2)
-        layer.spectral = analyze_spectral(weights);
+        layer.spectral = analyze_spectral(weights, {.heavy_tail = heavy_tail_options{}, .marchenko_pastur = marchenko_pastur_options{}});
     return layer;
 }
 

@@ -80,7 +80,7 @@ inline std::string fault_of(const json& value, const json& schema, const json& r
     if (value.is_object() && fault.empty())
         for (const auto& [key, part] : value.items()) {
             bool known = false;
-            const auto apply = [&](const json& part_schema) {
+            const auto apply = [&, &key = key, &part = part](const json& part_schema) {  // clang before 16 captures no bindings
                 known = true;
                 descend(part, part_schema, path + "." + key);
             };

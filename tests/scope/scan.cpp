@@ -2,12 +2,14 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/report/judge.hpp>
 #include <weightscope/scope.hpp>
 
 #include "../catch.hpp"
@@ -189,4 +191,76 @@ TEST_CASE("a stack of experts is analysed expert by expert, a convolution as one
     CHECK(result.layers[2].name == "mlp.experts.up_proj[2]");
     CHECK(result.layers[2].shape == std::vector<std::size_t>{8, 5});
     CHECK(result.layers[3].spectral->cols == 15);
+}
+
+TEST_CASE("NaN and Inf are counted and judged whatever a scan measures")
+{
+    xt::xtensor<float, 2> w = random_normal<float>({20, 30}, {.seed = 8});
+    w(3, 4) = std::numeric_limits<float>::quiet_NaN();
+    w(5, 6) = -std::numeric_limits<float>::infinity();
+    w(7, 8) = 0;
+    model_in_memory m;
+    m.add("w", dtype::float32, w);
+    scan_options nothing{.basic_stats = false, .spectral = false, .quantization = false, .sparsity = false};
+    for (scan_options options : {nothing, scan_options{}}) {
+        const scan_result result = scan(*m, options);
+        const layer_result& layer = result.layers[0];
+        REQUIRE(layer.census);
+        CHECK(layer.census->count == 600);
+        CHECK(layer.census->nan_count == 1);
+        CHECK(layer.census->negative_infinity_count == 1);
+        CHECK(layer.census->zero_count == 1);
+        CHECK(layer.basic_stats.has_value() == options.basic_stats);
+        CHECK(layer.spectral.has_value() == options.spectral);
+        const health_result health = judge(result);
+        REQUIRE(health.count(severity::critical) == 1);
+        CHECK(health.findings[0].rule_id == "nonfinite");
+        CHECK(health.findings[0].message.starts_with("1 NaN and 1 infinite among 600 entries"));
+        CHECK(health.score <= 39);
+    }
+    m.add("mask", dtype::boolean, xt::xtensor<std::uint8_t, 1>{1, 0, 1});
+    CHECK_FALSE(scan(*m).layers[1].census);
+}
+
+TEST_CASE("heavy tails stand beside spectra and hold what the free functions say")
+{
+    auto m = small_model();
+    scan_options options{.basic_stats = false, .quantization = false, .sparsity = false, .shuffles = 2, .seed = 5};
+    const scan_result result = scan(*m, options);
+    const auto embed = random_normal<float>({50, 16}, {.seed = 1});
+    const layer_result& layer = result.layers[0];
+    REQUIRE(layer.spectral);
+    // the last bits of a BLAS depend on where in memory it works
+    CHECK(layer.spectral->heavy_tail->fit.alpha.value == Approx(analyze_heavy_tail(embed).fit.alpha.value).epsilon(1e-10));
+    const auto bulk = analyze_marchenko_pastur(embed, {.shuffles = 2, .seed = 5});
+    CHECK(layer.spectral->marchenko_pastur->fitted.std.value == Approx(bulk.fitted.std.value).epsilon(1e-10));
+    CHECK(layer.spectral->marchenko_pastur->shuffled->max_eigenvalue == Approx(bulk.shuffled->max_eigenvalue).epsilon(1e-10));
+    CHECK_FALSE(result.layers[2].spectral);
+    CHECK(result.layers[4].spectral->heavy_tail->fit.alpha.value == layer.spectral->heavy_tail->fit.alpha.value);  // a duplicate
+    options.heavy_tail = false;
+    CHECK_FALSE(scan(*m, options).layers[0].spectral->heavy_tail);
+    options = {.spectral = false};
+    CHECK_FALSE(scan(*m, options).layers[0].spectral);
+}
+
+TEST_CASE("convolutions are analysed tap by tap and as maps where asked for")
+{
+    model_in_memory m;
+    const auto w = random_normal<float>({6, 4, 3, 3}, {.seed = 9});
+    m.add("conv.weight", dtype::float32, w).add("matrix", dtype::float32, random_normal<float>({6, 4}, {.seed = 10}));
+    CHECK_FALSE(scan(*m).layers[0].tap_spectra);
+    CHECK_FALSE(scan(*m).layers[0].convolution_norm);
+    const scan_result result = scan(*m, {.tap_spectra = true, .convolution_input = 5});
+    const auto taps = analyze_tap_spectra(w).taps;
+    REQUIRE(result.layers[0].tap_spectra->taps.size() == 9);
+    for (std::size_t t = 0; t < 9; ++t)
+        CHECK(result.layers[0].tap_spectra->taps[t].values.front() == Approx(taps[t].values.front()).epsilon(1e-10));
+    CHECK(result.layers[0].convolution_norm->operator_norm == Approx(analyze_convolution_norm(w, {.input_size = 5}).operator_norm));
+    CHECK_FALSE(result.layers[1].tap_spectra);
+    auto broken = w;
+    broken(0, 0, 0, 0) = std::numeric_limits<float>::infinity();
+    m.add("broken", dtype::float32, broken);
+    const scan_result again = scan(*m, {.tap_spectra = true, .convolution_input = 5});
+    CHECK_FALSE(again.layers[2].convolution_norm);
+    CHECK(again.layers[2].error.empty());
 }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/element_survey.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
@@ -27,6 +28,7 @@ struct elements_result
     std::optional<basic_stats_result> basic_stats = {};                ///< as analyze_basic_stats
     std::optional<quantization_sensitivity_result> quantization = {};  ///< as analyze_quantization_sensitivity
     std::optional<sparsity_result> sparsity = {};                      ///< as analyze_sparsity
+    value_census census = {};                                          ///< whatever was asked for
 };
 
 namespace detail {
@@ -54,7 +56,7 @@ inline elements_result analyze_elements(const weight_source& elements, std::opti
         by_rows = survey_rows(matrix_of(elements, *rows), quantization.bits, quantization.group_size);
     }
 
-    elements_result result;
+    elements_result result{.census = survey.census};
     if (options.basic_stats)
         result.basic_stats = basic_stats_of(survey);
     if (options.quantization)

@@ -13,6 +13,7 @@
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/quantizers/quantization_error.hpp>
 
 namespace weightscope {
 
@@ -43,14 +44,6 @@ struct quantization_sensitivity_result
 };
 
 namespace detail {
-
-// Scale times code is rounded once more, by up to 2^-53 of the weight: a noise below that is none.
-inline metric sqnr_db(double signal, double noise)
-{
-    if (!(signal > 0))
-        return metric::missing("all zero");
-    return noise > 0x1p-100 * signal ? metric(10 * std::log10(signal / noise)) : metric::missing("exact");
-}
 
 inline quantization_sensitivity_result quantization_sensitivity_of(const element_survey& survey, const std::optional<row_survey>& rows,
                                                                    const quantization_sensitivity_options& options)

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <weightscope/analyzers/gaussian_baseline.hpp>
+#include <weightscope/analyzers/heavy_tail.hpp>
+#include <weightscope/analyzers/marchenko_pastur.hpp>
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/matrix_source.hpp>
@@ -20,6 +23,8 @@ namespace weightscope {
 struct spectral_options
 {
     std::size_t top_count = 10;  ///< how many singular values `top_singular_values` lists
+    std::optional<heavy_tail_options> heavy_tail = {};              ///< absent: not analysed
+    std::optional<marchenko_pastur_options> marchenko_pastur = {};  ///< absent: not analysed
 };
 
 struct spectral_result
@@ -44,6 +49,8 @@ struct spectral_result
     double gaussian_stable_rank = 0;              ///< and stable rank
     metric condition_number_p_value = {};         ///< bound on the chance that Gaussian entries give such a condition number
     singular_values_result singular_values = {};  ///< all of them with their intervals
+    std::optional<heavy_tail_result> heavy_tail = {};              ///< as analyze_heavy_tail, where the options ask for it
+    std::optional<marchenko_pastur_result> marchenko_pastur = {};  ///< as analyze_marchenko_pastur, where the options ask for it
 };
 
 namespace detail {
@@ -136,8 +143,25 @@ inline spectral_result spectral_of(singular_values_result spectrum, std::size_t 
 inline spectral_result spectral(const matrix_source& matrix, const spectral_options& options)
 {
     const double largest = max_magnitude(matrix.elements);
-    return std::isfinite(largest) ? spectral_of(singular_values(matrix, largest, {}), matrix.rows, matrix.cols, options)
-                                  : no_spectrum(matrix.rows, matrix.cols, "entries that are not finite");
+    if (!std::isfinite(largest)) {
+        constexpr const char* reason = "entries that are not finite";
+        spectral_result result = no_spectrum(matrix.rows, matrix.cols, reason);
+        if (options.heavy_tail)
+            result.heavy_tail = no_heavy_tail(reason);
+        if (options.marchenko_pastur)
+            result.marchenko_pastur = no_marchenko_pastur(reason);
+        return result;
+    }
+    spectral_result result = spectral_of(singular_values(matrix, largest, {}), matrix.rows, matrix.cols, options);
+    const singular_values_result& spectrum = result.singular_values;
+    if (options.heavy_tail)
+        result.heavy_tail = heavy_tail_of(spectrum, *options.heavy_tail);
+    if (options.marchenko_pastur) {
+        result.marchenko_pastur = marchenko_pastur_of(spectrum, matrix.rows, matrix.cols);
+        if (options.marchenko_pastur->shuffles > 0 && !spectrum.values.empty())
+            result.marchenko_pastur->shuffled = shuffled_bulk_of(matrix, largest, spectrum.values, *options.marchenko_pastur);
+    }
+    return result;
 }
 
 }  // namespace detail

@@ -75,6 +75,12 @@ private:
     std::unique_ptr<std::byte[]> copy_;
 };
 
+// A copy of the bytes of a tensor.
+inline std::vector<std::byte> stored_bytes(const named_tensor& tensor)
+{
+    return read_verified(tensor.file.get(), [&] { return std::vector<std::byte>(tensor.bytes.begin(), tensor.bytes.end()); });
+}
+
 inline void require_visitable(const named_tensor& tensor)
 {
     require(is_numeric(tensor.dtype),

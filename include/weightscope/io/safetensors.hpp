@@ -154,6 +154,17 @@ inline std::string make_safetensors_header(std::span<const tensor_to_write* cons
     return result + text;
 }
 
+// In the order of the file: by falling size of their elements.
+inline std::vector<const tensor_to_write*> safetensors_layout(std::span<const tensor_to_write> tensors)
+{
+    std::vector<const tensor_to_write*> layout;
+    for (const tensor_to_write& tensor : tensors)
+        layout.push_back(&tensor);
+    std::stable_sort(layout.begin(), layout.end(),
+                     [](auto a, auto b) { return bits_of(a->dtype) > bits_of(b->dtype); });
+    return layout;
+}
+
 inline void require_writable(std::span<const tensor_to_write> tensors, const model_metadata& metadata)
 {
     std::set<std::string_view> names = {"__metadata__"}, keys;
@@ -178,6 +189,18 @@ inline void require_writable(std::span<const tensor_to_write> tensors, const mod
 
 }  // namespace detail
 
+/// Size in bytes of the file that write_safetensors() would write, header included. Makes no tensor.
+///
+/// @throws std::invalid_argument  as write_safetensors()
+[[nodiscard]] inline std::uint64_t safetensors_bytes(std::span<const tensor_to_write> tensors, const model_metadata& metadata = {})
+{
+    detail::require_writable(tensors, metadata);
+    std::uint64_t bytes = detail::make_safetensors_header(detail::safetensors_layout(tensors), metadata).size();
+    for (const tensor_to_write& tensor : tensors)
+        bytes += *detail::bytes_of(tensor.dtype, tensor.shape);
+    return bytes;
+}
+
 /// Writes a safetensors file, which appears whole or not at all (see atomic_file).
 ///
 ///     write_safetensors("out.safetensors", std::vector{to_write("weight", weight), to_write("bias", bias)});
@@ -193,11 +216,7 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
                               const model_metadata& metadata = {})
 {
     detail::require_writable(tensors, metadata);
-    std::vector<const tensor_to_write*> layout;
-    for (const tensor_to_write& tensor : tensors)
-        layout.push_back(&tensor);
-    std::stable_sort(layout.begin(), layout.end(),
-                     [](auto a, auto b) { return bits_of(a->dtype) > bits_of(b->dtype); });
+    const std::vector<const tensor_to_write*> layout = detail::safetensors_layout(tensors);
 
     atomic_file file(path);
     file.write(detail::make_safetensors_header(layout, metadata));

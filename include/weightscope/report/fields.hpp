@@ -7,11 +7,12 @@
 #include <fmt/format.h>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
-#include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/report/spectral_fields.hpp>
 
 namespace weightscope {
 
@@ -20,24 +21,12 @@ namespace weightscope {
 /// `f(name, value)` is called for each field; a value is a metric, a whole_metric, a number, a string, a vector of numbers, or a
 /// struct with fields of its own, for which has_fields holds; std::optional is passed only where it holds something.
 
-/// A metric whose value is a whole number.
-struct whole_metric
-{
-    metric number = {};
-};
-
 namespace detail {
 
 struct structured_fields
 {
     const structured_sparsity_result* result = nullptr;  // null: no fields, {} in JSON
 };
-
-// 0 stands for a baseline that was not worked out, for the same reason as the metric it belongs to.
-inline metric known_baseline(double value, const metric& beside)
-{
-    return value > 0 ? metric(value) : metric::missing(beside.exists() ? "not computed" : beside.reason);
-}
 
 // A double as Python's repr spells it, so that keys made of thresholds are those of Python scripts: 0.0, 1e-06, 0.0001, 0.01.
 inline std::string python_repr(double value)
@@ -59,6 +48,20 @@ void for_each_field(const value_histogram& r, F&& f)
 }
 
 template <class F>
+void for_each_field(const value_census& r, F&& f)
+{
+    f("count", r.count);
+    f("finite_count", r.finite_count());
+    f("nan_count", r.nan_count);
+    f("inf_count", r.infinity_count());
+    f("positive_inf_count", r.positive_infinity_count);
+    f("negative_inf_count", r.negative_infinity_count);
+    f("subnormal_count", r.subnormal_count);
+    f("zero_count", r.zero_count);
+    f("negative_zero_count", r.negative_zero_count);
+}
+
+template <class F>
 void for_each_field(const basic_stats_result& r, F&& f)
 {
     f("mean", r.mean);
@@ -67,44 +70,10 @@ void for_each_field(const basic_stats_result& r, F&& f)
     f("max", r.max);
     f("l2_norm", r.l2_norm);
     f("zeros_percentage", r.zeros_percentage);
-    f("count", r.census.count);
-    f("finite_count", r.census.finite_count());
-    f("nan_count", r.census.nan_count);
-    f("inf_count", r.census.infinity_count());
-    f("positive_inf_count", r.census.positive_infinity_count);
-    f("negative_inf_count", r.census.negative_infinity_count);
-    f("subnormal_count", r.census.subnormal_count);
-    f("zero_count", r.census.zero_count);
-    f("negative_zero_count", r.census.negative_zero_count);
+    for_each_field(r.census, f);
     f("skewness", r.skewness);
     f("kurtosis", r.kurtosis);
     f("histogram", r.histogram);
-}
-
-template <class F>
-void for_each_field(const spectral_result& r, F&& f)
-{
-    f("max_singular_value", r.max_singular_value);
-    f("min_singular_value", r.min_singular_value);
-    f("condition_number", r.condition_number);
-    f("stable_rank", r.stable_rank);
-    f("effective_rank", whole_metric{r.effective_rank});
-    f("total_rank", r.total_rank);
-    f("top_singular_values", r.top_singular_values);
-    f("singular_value_ratio", r.singular_value_ratio);
-    f("rows", r.rows);
-    f("columns", r.cols);
-    f("condition_number_at_least", r.condition_number_at_least);
-    f("condition_number_p_value", r.condition_number_p_value);
-    f("deflated_stable_rank", r.deflated_stable_rank);
-    f("entropy_rank", r.entropy_rank);
-    f("numerical_rank", whole_metric{r.numerical_rank});
-    f("rank_90_energy", whole_metric{r.rank_90_energy});
-    f("rank_95_energy", whole_metric{r.rank_95_energy});
-    f("rank_99_energy", whole_metric{r.rank_99_energy});
-    f("gaussian_condition_number", detail::known_baseline(r.gaussian_condition_number, r.stable_rank));
-    f("gaussian_stable_rank", detail::known_baseline(r.gaussian_stable_rank, r.stable_rank));
-    f("method", r.singular_values.method);
 }
 
 template <class F>
@@ -166,7 +135,8 @@ void for_each_field(const sparsity_result& r, F&& f)
     f("median_abs_weight", r.median_abs_weight);
 }
 
-/// All but the name, which is the key of a layer in JSON and the first column in CSV. Texts that are empty are left out.
+/// All but the name, which is the key of a layer in JSON and the first column in CSV. Texts that are empty are left out, and so is the
+/// census where the basic statistics hold it.
 template <class F>
 void for_each_field(const layer_result& r, F&& f)
 {
@@ -182,10 +152,16 @@ void for_each_field(const layer_result& r, F&& f)
     text("duplicate_of", r.duplicate_of);
     text("skipped", r.skipped);
     text("error", r.error);
+    if (r.census && !r.basic_stats)
+        f("census", *r.census);
     if (r.basic_stats)
         f("basic_stats", *r.basic_stats);
     if (r.spectral)
         f("spectral", *r.spectral);
+    if (r.tap_spectra)
+        f("tap_spectra", *r.tap_spectra);
+    if (r.convolution_norm)
+        f("convolution_norm", *r.convolution_norm);
     if (r.quantization)
         f("quantization", *r.quantization);
     if (r.sparsity)

@@ -63,10 +63,9 @@ inline rule nonfinite_rule()
             .metric_name = "basic_stats.nan_count + inf_count",
             .value =
                 [](const layer_result& layer) {
-                    if (!layer.basic_stats)
-                        return metric::missing("not measured");
-                    const value_census& census = layer.basic_stats->census;
-                    return metric(static_cast<double>(census.nan_count + census.infinity_count()));
+                    const auto census = census_of(layer);
+                    return census ? metric(static_cast<double>(census->nan_count + census->infinity_count()))
+                                  : metric::missing("not measured");
                 },
             .critical = 0,
             .meaning = "whatever this layer feeds becomes NaN or infinite",
@@ -76,7 +75,7 @@ inline rule nonfinite_rule()
                 "scale before the conversion if a narrow format overflowed.",
             .describe =
                 [](const layer_result& layer) {
-                    const value_census& census = layer.basic_stats->census;
+                    const value_census census = census_of(layer).value_or(value_census{});
                     return fmt::format("{} NaN and {} infinite among {} entries", grouped(census.nan_count),
                                        grouped(census.infinity_count()), grouped(census.count));
                 },
@@ -97,8 +96,9 @@ inline rule all_zero_rule()
         .remedy = "Check that the export wrote this tensor; an adapter's second factor is zero until it is trained.",
         .applies =
             [](const layer_result& layer) {
+                const auto census = census_of(layer);
                 return holds_matrix_with_zeros(layer) && layer.parameters > 1
-                       && (!layer.basic_stats || layer.basic_stats->census.finite_count() == layer.parameters);
+                       && (!census || census->finite_count() == layer.parameters);
             },
         .describe =
             [](const layer_result& layer) { return fmt::format("all {} weights are 0", grouped(layer.parameters)); },

@@ -86,13 +86,16 @@ inline ordered_json json_of(const scan_options& options)
     ordered_json methods = ordered_json::array();
     for (const auto& [chosen, name] :
          {std::pair{options.basic_stats, "basic_stats"}, std::pair{options.spectral, "spectral"},
-          std::pair{options.quantization, "quantization"}, std::pair{options.sparsity, "sparsity"}})
+          std::pair{options.quantization, "quantization"}, std::pair{options.sparsity, "sparsity"},
+          std::pair{options.spectral && options.heavy_tail, "heavy_tail"}})
         if (chosen)
             methods.push_back(name);
     return {{"methods", std::move(methods)},    {"bits", options.bits},
             {"group_size", options.group_size}, {"include", options.include},
             {"exclude", options.exclude},       {"restrict", options.restrict_to},
-            {"threads", options.threads},       {"orientation", name_of(options.orientation)}};
+            {"threads", options.threads},       {"orientation", name_of(options.orientation)},
+            {"shuffles", options.shuffles},     {"seed", options.seed},
+            {"tap_spectra", options.tap_spectra}, {"convolution_input", options.convolution_input}};
 }
 
 inline ordered_json json_of(const scan_environment& environment)

@@ -10,9 +10,11 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/io/dtype.hpp>
+#include <weightscope/quantizers/storage_size.hpp>
 #include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
@@ -26,18 +28,13 @@ namespace weightscope {
 
 namespace detail {
 
-struct matrix_shape
-{
-    std::size_t rows = 0, cols = 0;
-};
-
 // [out, in * kernel] as analysed
 inline matrix_shape matrix_shape_of(const layer_result& layer)
 {
     if (layer.spectral)
         return {layer.spectral->rows, layer.spectral->cols};
     if (layer.shape.size() < 2 || layer.shape[0] == 0)
-        return {};
+        return {0, 0};
     const std::size_t rows = layer.shape[0], cols = layer.parameters / rows;
     return layer.transposed ? matrix_shape{cols, rows} : matrix_shape{rows, cols};
 }
@@ -72,6 +69,12 @@ inline bool holds_matrix_with_zeros(const layer_result& layer)
     return is_matrix(layer) && (!holds_integers(layer) || parse_dtype(layer.dtype) == dtype::int8);
 }
 
+// A scan has it for every tensor that it analyses; a result made by hand may have it in its statistics only.
+inline std::optional<value_census> census_of(const layer_result& layer)
+{
+    return layer.census || !layer.basic_stats ? layer.census : layer.basic_stats->census;
+}
+
 inline metric zeros_percentage(const layer_result& layer)
 {
     if (layer.basic_stats)
@@ -80,6 +83,8 @@ inline metric zeros_percentage(const layer_result& layer)
         for (const sparsity_level& level : layer.sparsity->sparsity_levels)
             if (level.threshold == 0)
                 return level.percentage;
+    if (layer.census && layer.census->finite_count() > 0)
+        return 100 * static_cast<double>(layer.census->zero_count) / static_cast<double>(layer.census->finite_count());
     return metric::missing("not measured");
 }
 

@@ -125,11 +125,11 @@ inline rule subnormals_rule()
             .metric_name = "basic_stats.subnormal_count / basic_stats.finite_count",
             .value =
                 [](const layer_result& layer) {
-                    if (!layer.basic_stats || layer.basic_stats->census.finite_count() == 0)
+                    const auto census = census_of(layer);
+                    if (!census || census->finite_count() == 0)
                         return metric::missing("not measured");
-                    const value_census& census = layer.basic_stats->census;
-                    return metric(100 * static_cast<double>(census.subnormal_count)
-                                  / static_cast<double>(census.finite_count()));
+                    return metric(100 * static_cast<double>(census->subnormal_count)
+                                  / static_cast<double>(census->finite_count()));
                 },
             .info = 1,
             .unit = "%",

@@ -7,9 +7,12 @@
 #include <vector>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/convolution_norm.hpp>
+#include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>
+#include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 
 namespace weightscope {
@@ -28,6 +31,11 @@ struct scan_options
     std::vector<std::string> restrict_to = {};  ///< substrings; a tensor is taken if its name has one of them, or if there are none
     std::size_t threads = 0;    ///< 0: one per core
     matrix_orientation orientation = matrix_orientation::detect;
+    bool heavy_tail = true;             ///< power law and Marchenko-Pastur bulk of each spectrum, where `spectral` holds
+    std::size_t shuffles = 0;           ///< of each matrix's elements, where `heavy_tail` holds, for an empirical bulk
+    std::uint64_t seed = 0;             ///< of the shuffles
+    bool tap_spectra = false;           ///< convolutions also tap by tap
+    std::size_t convolution_input = 0;  ///< extent of the input for the norm of convolutions as maps, see analyze_convolution_norm; 0: not computed
 };
 
 /// What the scan found out about one tensor.
@@ -46,6 +54,23 @@ struct layer_result
     std::optional<sparsity_result> sparsity = {};
     std::string skipped = {};               ///< why nothing was analysed, such as a dtype without numbers; empty otherwise
     std::string error = {};                 ///< why the analysis failed; empty otherwise
+    std::optional<value_census> census = {};  ///< whatever else was asked for; absent where nothing was analysed
+    std::optional<tap_spectra_result> tap_spectra = {};            ///< of convolutions, [out, in, kernel...], where asked for
+    std::optional<convolution_norm_result> convolution_norm = {};  ///< likewise; channels are taken to mix (groups = 1)
+
+    /// Takes what was found out about a tensor with the same weights.
+    void take_figures(const layer_result& other)
+    {
+        basic_stats = other.basic_stats;
+        spectral = other.spectral;
+        quantization = other.quantization;
+        sparsity = other.sparsity;
+        skipped = other.skipped;
+        error = other.error;
+        census = other.census;
+        tap_spectra = other.tap_spectra;
+        convolution_norm = other.convolution_norm;
+    }
 
     [[nodiscard]] bool counted_elsewhere() const { return !tied_to.empty() || !duplicate_of.empty(); }
 };

@@ -1,0 +1,195 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/metric.hpp>
+#include <weightscope/evaluators/explain.hpp>
+#include <weightscope/evaluators/weight_patch.hpp>
+
+namespace weightscope {
+
+struct compare_outputs_options
+{
+    std::vector<std::size_t> batches = {};  ///< empty: all
+    double peak = 0;  ///< of the signal, for the PSNR; 0: the largest magnitude of the original's outputs
+};
+
+/// How far the outputs of a changed model are from those of the original.
+struct output_comparison
+{
+    metric mae = {};              ///< mean absolute difference
+    metric rmse = {};             ///< root of the mean squared difference
+    metric psnr_db = {};          ///< 20 log10(peak / rmse); missing with the reason "exact" where nothing differs
+    double peak = 0;              ///< that the PSNR is for
+    metric cosine = {};           ///< of all outputs as one vector; missing where one of them is all zeros
+    metric kl_divergence = {};    ///< mean over rows of KL(original, changed) in nats, the rows being logits
+    metric top1_agreement = {};   ///< share of rows whose largest output is in the same column; the first one where several are largest
+    std::size_t rows = 0;             ///< compared
+    std::size_t non_finite_rows = 0;  ///< of them with NaN or Inf on either side: in no figure but top1_agreement, where they disagree
+};
+
+namespace detail {
+
+inline double log_sum_exp(std::span<const float> logits)
+{
+    const double largest = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
+    double sum = 0;
+    for (const float x : logits)
+        sum += std::exp(static_cast<double>(x) - largest);
+    return largest + std::log(sum);
+}
+
+}  // namespace detail
+
+/// Adds up what compare_outputs() reports, batch by batch.
+class output_comparer
+{
+public:
+    /// @param peak  see compare_outputs_options
+    explicit output_comparer(double peak = 0) : given_peak_(peak)
+    {
+        require(peak >= 0 && std::isfinite(peak), "output_comparer(peak): peak is {}, expected 0 or a positive number", peak);
+    }
+
+    /// @throws std::invalid_argument  the two are not of one shape, or have no columns
+    void add(const model_outputs& original, const model_outputs& changed)
+    {
+        require(original.rows == changed.rows && original.cols == changed.cols,
+                "output_comparer::add(original, changed): outputs are {} x {} and {} x {}, expected the same shape", original.rows,
+                original.cols, changed.rows, changed.cols);
+        require(original.cols > 0, "output_comparer::add(original, changed): outputs have 0 columns, expected 1 or more");
+        for (const model_outputs* outputs : {&original, &changed})
+            require(outputs->values.size() == outputs->rows * outputs->cols,
+                    "output_comparer::add(original, changed): {} values for {} x {} outputs", outputs->values.size(), outputs->rows,
+                    outputs->cols);
+        for (std::size_t row = 0; row < original.rows; ++row)
+            add_row(std::span(original.values).subspan(row * original.cols, original.cols),
+                    std::span(changed.values).subspan(row * original.cols, original.cols));
+    }
+
+    [[nodiscard]] output_comparison result() const
+    {
+        output_comparison r{.peak = given_peak_ > 0 ? given_peak_ : largest_, .rows = rows_, .non_finite_rows = non_finite_rows_};
+        const double n = static_cast<double>(elements_), finite_rows = static_cast<double>(rows_ - non_finite_rows_);
+        if (rows_ == 0) {
+            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence, &r.top1_agreement})
+                *m = metric::missing("no outputs");
+            return r;
+        }
+        r.top1_agreement = static_cast<double>(same_top1_) / static_cast<double>(rows_);
+        if (elements_ == 0) {
+            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence})
+                *m = metric::missing("no finite outputs");
+            return r;
+        }
+        r.mae = absolute_ / n;
+        r.rmse = std::sqrt(squares_ / n);
+        r.psnr_db = squares_ == 0 ? metric::missing("exact")
+                  : r.peak == 0   ? metric::missing("all original outputs are 0")
+                                  : metric(20 * std::log10(r.peak / r.rmse.value));
+        r.cosine = original_squares_ == 0 || changed_squares_ == 0
+                     ? metric::missing("all outputs are 0")
+                     : metric(std::clamp(product_ / std::sqrt(original_squares_) / std::sqrt(changed_squares_), -1.0, 1.0));
+        r.kl_divergence = std::max(kl_ / finite_rows, 0.0);
+        return r;
+    }
+
+private:
+    void add_row(std::span<const float> a, std::span<const float> b)
+    {
+        ++rows_;
+        const auto finite = [](std::span<const float> row) { return std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }); };
+        if (!finite(a) || !finite(b)) {
+            ++non_finite_rows_;
+            return;
+        }
+        same_top1_ += std::max_element(a.begin(), a.end()) - a.begin() == std::max_element(b.begin(), b.end()) - b.begin() ? 1 : 0;
+        const double total_a = detail::log_sum_exp(a), total_b = detail::log_sum_exp(b);
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]), log_p = x - total_a;
+            absolute_ += std::fabs(y - x);
+            squares_ += (y - x) * (y - x);
+            product_ += x * y;
+            original_squares_ += x * x;
+            changed_squares_ += y * y;
+            largest_ = std::max(largest_, std::fabs(x));
+            kl_ += std::exp(log_p) * (log_p - (y - total_b));
+        }
+        elements_ += a.size();
+    }
+
+    double given_peak_ = 0, largest_ = 0;
+    double absolute_ = 0, squares_ = 0, product_ = 0, original_squares_ = 0, changed_squares_ = 0, kl_ = 0;
+    std::size_t rows_ = 0, non_finite_rows_ = 0, same_top1_ = 0, elements_ = 0;
+};
+
+namespace detail {
+
+template <class E>
+std::vector<std::size_t> output_batches(const E& evaluator, const compare_outputs_options& options)
+{
+    std::vector<std::size_t> batches = options.batches;
+    const std::size_t count = evaluator.batch_count();
+    for (std::size_t b = 0; options.batches.empty() && b < count; ++b)
+        batches.push_back(b);
+    for (const std::size_t batch : batches)
+        require(batch < count, "compare_outputs(original, changed, options): batch {} is asked for, expected below {}", batch, count);
+    return batches;
+}
+
+}  // namespace detail
+
+/// Compares the outputs of two models on the same batches.
+///
+///     const auto c = compare_outputs(original, quantized);
+///
+/// @param original  output_evaluator
+/// @param changed   output_evaluator with the same batches
+/// @param options   see compare_outputs_options
+/// @return          see output_comparison
+/// @throws std::invalid_argument  the outputs differ in shape, or a batch does not exist
+/// @note   the outputs of one batch are in memory at a time; sums in double
+template <class E, class F>
+    requires(!std::is_invocable_v<F&, weight_patch&>)
+[[nodiscard]] output_comparison compare_outputs(E& original, F& changed, const compare_outputs_options& options = {})
+{
+    static_assert(explain_outputs<E>() && explain_outputs<F>());
+    output_comparer comparer(options.peak);
+    for (const std::size_t batch : detail::output_batches(original, options)) {
+        const model_outputs before = original.outputs(batch), after = changed.outputs(batch);
+        comparer.add(before, after);
+    }
+    return comparer.result();
+}
+
+/// Compares the outputs of a model with those it has while some of its weights are changed.
+///
+///     const auto c = compare_outputs(evaluator, [&](weight_patch& patch) { patch.write(tensor, 0, quantized_bytes); });
+///
+/// @param evaluator  output_evaluator; its weights are put back
+/// @param change     callable as change(weight_patch&): writes the changes; called once per batch
+template <class E, class Change>
+    requires(std::is_invocable_v<Change&, weight_patch&>)
+[[nodiscard]] output_comparison compare_outputs(E& evaluator, Change&& change, const compare_outputs_options& options = {})
+{
+    static_assert(explain_outputs<E>());
+    output_comparer comparer(options.peak);
+    for (const std::size_t batch : detail::output_batches(evaluator, options)) {
+        const model_outputs before = evaluator.outputs(batch);
+        weight_patch patch(evaluator);
+        change(patch);
+        const model_outputs after = evaluator.outputs(batch);
+        patch.restore();
+        comparer.add(before, after);
+    }
+    return comparer.result();
+}
+
+}  // namespace weightscope

@@ -1,0 +1,212 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/progress.hpp>
+#include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/storage_step.hpp>
+#include <weightscope/io/printable.hpp>
+
+namespace weightscope {
+
+/// What every estimate over an evaluator may be told.
+struct evaluation_options
+{
+    std::vector<std::size_t> batches = {};  ///< empty: all; the loss is the mean over what these batches sum and count
+    std::vector<std::size_t> tensors = {};  ///< empty: all of floating point that are tied to no earlier one
+    std::uint64_t seed = 0;                 ///< of everything random; the same numbers for any number of threads
+    std::size_t threads = 1;                ///< evaluators to work with at once: the given one and replicas of it, if it can be replicated
+    progress_callback progress = {};        ///< called as work is done; can cancel
+    std::filesystem::path resume = {};      ///< a file that keeps what is done, so that a run that was cut off goes on; removed at the end
+    double save_seconds = 5;                ///< between two writes of that file
+};
+
+namespace detail {
+
+inline std::vector<std::size_t> chosen_batches(const any_evaluator& evaluator, const evaluation_options& options, std::string_view caller)
+{
+    std::vector<std::size_t> batches = options.batches;
+    const std::size_t count = evaluator.batch_count();
+    require(count > 0, "{}: the evaluator has no batch, expected 1 or more", caller);
+    if (batches.empty()) {
+        batches.resize(count);
+        std::iota(batches.begin(), batches.end(), std::size_t{0});
+    }
+    for (const std::size_t batch : batches)
+        require(batch < count, "{}: batch {} is asked for, expected below {}", caller, batch, count);
+    return batches;
+}
+
+// The tensor that holds the storage: a tied one is changed where it was named first.
+inline std::size_t storage_of(const any_evaluator& evaluator, std::size_t tensor)
+{
+    const std::vector<weight_info>& weights = evaluator.weights();
+    if (!weights[tensor].tied_to.empty())
+        for (std::size_t i = 0; i < tensor; ++i)
+            if (weights[i].name == weights[tensor].tied_to)
+                return storage_of(evaluator, i);
+    return tensor;
+}
+
+inline std::vector<std::size_t> chosen_tensors(const any_evaluator& evaluator, const evaluation_options& options, std::string_view caller)
+{
+    const std::vector<weight_info>& weights = evaluator.weights();
+    std::vector<std::size_t> tensors;
+    if (options.tensors.empty()) {
+        for (std::size_t t = 0; t < weights.size(); ++t)
+            if (is_differentiable(weights[t].dtype) && weights[t].size() > 0 && storage_of(evaluator, t) == t)
+                tensors.push_back(t);
+        require(!tensors.empty(), "{}: the evaluator has no weights of floating point", caller);
+        return tensors;
+    }
+    std::vector<bool> seen(weights.size());
+    for (const std::size_t t : options.tensors) {
+        require(t < weights.size(), "{}: tensor {} is asked for, expected below {}", caller, t, weights.size());
+        require(is_differentiable(weights[t].dtype), "{}: tensor '{}' is {}, expected floating point", caller, printable(weights[t].name),
+                to_string(weights[t].dtype));
+        if (const std::size_t owner = storage_of(evaluator, t); !seen[owner]) {
+            seen[owner] = true;
+            tensors.push_back(owner);
+        }
+    }
+    return tensors;
+}
+
+inline std::vector<std::byte> stored_bytes(const any_evaluator& evaluator, std::size_t tensor)
+{
+    const weight_info& info = evaluator.weights()[tensor];
+    std::vector<std::byte> bytes(info.size() * (bits_of(info.dtype) / 8));
+    evaluator.read(tensor, 0, bytes);
+    return bytes;
+}
+
+inline std::vector<double> to_values(dtype type, const std::vector<std::byte>& bytes)
+{
+    return with_real(type, [&]<class T>(std::type_identity<T>) {
+        std::vector<double> values(bytes.size() / sizeof(T));
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = static_cast<double>(weight_of<T>(bytes.data() + i * sizeof(T)));
+        return values;
+    });
+}
+
+inline double root_mean_square(const std::vector<double>& values)
+{
+    double largest = 0, sum = 0;
+    for (const double x : values)
+        largest = std::max(largest, std::isfinite(x) ? std::fabs(x) : 0.0);
+    if (largest == 0)
+        return 0;
+    for (const double x : values)
+        sum += std::isfinite(x) ? (x / largest) * (x / largest) : 0.0;
+    return largest * std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+// Losses of batches, apart, so that differences can be formed batch by batch before anything is added up.
+inline std::vector<loss_value> batch_losses(any_evaluator& evaluator, const std::vector<std::size_t>& batches)
+{
+    std::vector<loss_value> losses;
+    losses.reserve(batches.size());
+    for (const std::size_t batch : batches)
+        losses.push_back(evaluator.loss(batch));
+    return losses;
+}
+
+inline loss_value total(const std::vector<loss_value>& losses)
+{
+    loss_value sum;
+    for (const loss_value& loss : losses) {
+        sum.sum += loss.sum;
+        sum.count += loss.count;
+    }
+    return sum;
+}
+
+inline void require_usable(const loss_value& loss, std::string_view caller)
+{
+    require(loss.count > 0, "{}: the batches count {} items, expected more than 0", caller, loss.count);
+    require(std::isfinite(loss.sum), "{}: the loss of the unchanged model is {}, expected finite", caller,
+            std::isnan(loss.sum) ? std::numeric_limits<double>::quiet_NaN() : loss.sum);  // without a sign
+}
+
+// How much the mean loss is above `base`: what most of the batches' own loss cancels in is subtracted batch by batch.
+inline double mean_change(const std::vector<loss_value>& changed, const std::vector<loss_value>& base, double count)
+{
+    double sum = 0;
+    for (std::size_t i = 0; i < changed.size(); ++i)
+        sum += changed[i].sum - base[i].sum;
+    return sum / count;
+}
+
+// The evaluator and replicas of it.
+class evaluator_pool
+{
+public:
+    explicit evaluator_pool(any_evaluator& evaluator) : original_(&evaluator), free_{&evaluator} {}
+
+    // Runs f(evaluator, i) for every i below count, each with an evaluator of its own, on as many threads as there may be evaluators.
+    template <class F>
+    void for_each(std::size_t count, std::size_t threads, F&& f)
+    {
+        const std::size_t wanted = std::min(threads, count);
+        if (wanted <= 1 || !original_->replicable()) {
+            for (std::size_t i = 0; i < count; ++i)
+                f(*original_, i);
+            return;
+        }
+        while (replicas_.size() + 1 < wanted) {  // before anything is patched
+            replicas_.push_back(original_->replicate());
+            free_.push_back(replicas_.back().get());
+        }
+        with_threads(wanted, [&] {
+            parallel_for(count, [&](std::size_t i) {
+                const lease taken(*this);
+                f(*taken.evaluator, i);
+            });
+        });
+    }
+
+    // How many are worked with at once.
+    std::size_t width(std::size_t threads) const { return original_->replicable() ? std::max<std::size_t>(threads, 1) : 1; }
+
+private:
+    struct lease
+    {
+        explicit lease(evaluator_pool& from) : pool(from)
+        {
+            const std::lock_guard lock(pool.mutex_);
+            evaluator = pool.free_.back();  // no more threads than evaluators
+            pool.free_.pop_back();
+        }
+        lease(const lease&) = delete;
+        lease& operator=(const lease&) = delete;
+        ~lease()
+        {
+            const std::lock_guard lock(pool.mutex_);
+            pool.free_.push_back(evaluator);
+        }
+        evaluator_pool& pool;
+        any_evaluator* evaluator = nullptr;
+    };
+
+    any_evaluator* original_;
+    std::vector<std::unique_ptr<any_evaluator>> replicas_;
+    std::vector<any_evaluator*> free_;
+    std::mutex mutex_;
+};
+
+}  // namespace detail
+
+}  // namespace weightscope

@@ -1,0 +1,210 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weightscope/evaluators/differences.hpp>
+#include <weightscope/evaluators/direction_step.hpp>
+#include <weightscope/evaluators/evaluation.hpp>
+#include <weightscope/evaluators/item_runner.hpp>
+#include <weightscope/evaluators/weight_patch.hpp>
+
+namespace weightscope {
+
+/// Evenly spaced weights of a tensor: first, first + stride...
+struct weight_slice
+{
+    std::size_t tensor = 0;
+    std::size_t first = 0;
+    std::size_t count = 0;
+    std::size_t stride = 1;  ///< 1: neighbours, such as rows; the number of columns: a column
+};
+
+/// Weights that would be removed together, such as an attention head or a channel of an MLP.
+struct weight_group
+{
+    std::string name = {};
+    std::vector<weight_slice> slices = {};
+};
+
+struct group_probe_options
+{
+    bool ablate = true;        ///< set each group to zero: its exact effect, one forward
+    bool scale = true;         ///< scale each group a little up and down: both orders of the Taylor series along it, two forwards
+    double step = 0.0625;      ///< for scaling, (0, 1]; formats of few bits are rounded at random, with the realised scale
+    double noise = 0;          ///< standard deviation of the mean loss's error, for the errors; 0: half a place of the loss in double
+    evaluation_options evaluation = {};
+};
+
+/// How the mean loss depends on one group of weights w.
+struct group_effect
+{
+    std::size_t group = 0;
+    double removal = 0;           ///< L(without the group) - L; NaN where it was not asked for or is not finite
+    double first_order = 0;       ///< w·g: the loss falls by this per share of the group that is taken away
+    double first_order_error = 0; ///< standard deviation due to noise
+    double second_order = 0;      ///< w'H w, with all that lies off the diagonal
+    double second_order_error = 0;
+
+    /// The loss that the Taylor series predicts for the removal: -w·g + w'H w / 2.
+    [[nodiscard]] double predicted_removal() const { return -first_order + second_order / 2; }
+};
+
+struct group_probe_result
+{
+    std::vector<group_effect> groups = {};
+    double loss = 0;  ///< mean loss of the unchanged model
+    evaluation_counts counts = {};
+};
+
+namespace detail {
+
+inline void require_group(const any_evaluator& evaluator, const weight_group& group, const char* caller)
+{
+    require(!group.slices.empty(), "{}: group '{}' has no weights, expected some", caller, printable(group.name));
+    for (const weight_slice& slice : group.slices) {
+        require(slice.tensor < evaluator.weights().size(), "{}: group '{}' names tensor {}, expected below {}", caller, printable(group.name),
+                slice.tensor, evaluator.weights().size());
+        const weight_info& info = evaluator.weights()[slice.tensor];
+        require(is_differentiable(info.dtype), "{}: tensor '{}' is {}, expected floating point", caller, printable(info.name),
+                to_string(info.dtype));
+        require(slice.count > 0 && slice.stride > 0 && slice.first < info.size() && (slice.count - 1) <= (info.size() - 1 - slice.first) / slice.stride,
+                "{}: group '{}' takes {} elements from {} on by {} of tensor '{}', which has {}", caller, printable(group.name), slice.count,
+                slice.first, slice.stride, printable(info.name), info.size());
+    }
+}
+
+// What one change of a group's weights did to the mean loss, and by which share of themselves they were really scaled.
+struct group_change
+{
+    double loss = 0, scale = 0;
+};
+
+// Multiplies the weights of a group by 1 + share, as far as their format lets it.
+inline group_change scaled_group(any_evaluator& evaluator, const weight_group& group, double share, std::uint64_t seed,
+                                 const std::vector<std::size_t>& batches, const std::vector<loss_value>& base, double count)
+{
+    double along = 0, squares = 0;
+    weight_patch patch(evaluator);
+    for (const weight_slice& slice : group.slices) {
+        const std::size_t tensor = storage_of(evaluator, slice.tensor);
+        const weight_info& info = evaluator.weights()[tensor];
+        const std::size_t bytes = bits_of(info.dtype) / 8, extent = (slice.count - 1) * slice.stride + 1;
+        std::vector<std::byte> stored(extent * bytes);  // with what lies between the elements, so that one read and one write do
+        evaluator.read(tensor, slice.first * bytes, stored);
+        const std::vector<double> weights = to_values(info.dtype, stored);
+        std::vector<double> direction(extent);
+        for (std::size_t i = 0; i < extent; i += slice.stride)
+            direction[i] = std::isfinite(weights[i]) ? weights[i] : 0;
+        std::vector<std::byte> moved = stored;
+        if (share == -1) {
+            for (std::size_t i = 0; i < extent; i += slice.stride)  // non-finite weights go too
+                store_value(info.dtype, 0, moved.data() + i * bytes);
+        } else {
+            const counter_random rounding(seed, "rounding", info.name);
+            const auto whole = stepped(info.dtype, stored, direction, share, rounding, slice.first);
+            for (std::size_t i = 0; i < extent; i += slice.stride)
+                std::copy_n(whole.begin() + static_cast<std::ptrdiff_t>(i * bytes), bytes, moved.begin() + static_cast<std::ptrdiff_t>(i * bytes));
+        }
+        const std::vector<double> values = to_values(info.dtype, moved);
+        for (std::size_t i = 0; i < extent; i += slice.stride)
+            if (std::isfinite(weights[i])) {
+                along += weights[i] * (values[i] - weights[i]);
+                squares += weights[i] * weights[i];
+            }
+        patch.write(tensor, slice.first * bytes, moved);
+    }
+    const group_change result{.loss = mean_change(batch_losses(evaluator, batches), base, count), .scale = squares > 0 ? along / squares : 0};
+    patch.restore();
+    return result;
+}
+
+inline group_probe_result group_probe(any_evaluator& evaluator, std::span<const weight_group> groups, const group_probe_options& options,
+                                      const char* caller)
+{
+    const evaluation_counts before = evaluator.counts();
+    const evaluation_options& how = options.evaluation;
+    require(options.step > 0 && options.step <= 1, "{}: options.step is {}, expected above 0 and at most 1", caller, options.step);
+    require(options.ablate || options.scale, "{}: neither options.ablate nor options.scale is set, expected one of them", caller);
+    for (const weight_group& group : groups)
+        require_group(evaluator, group, caller);
+    const auto batches = chosen_batches(evaluator, how, caller);
+    const std::vector<loss_value> base = batch_losses(evaluator, batches);
+    const loss_value unchanged = total(base);
+    require_usable(unchanged, caller);
+
+    task_fingerprint print = fingerprint_of_task("groups", evaluator, batches, {}, how.seed);
+    print.add(options.step);
+    print.add(std::uint64_t{options.ablate} * 2 + std::uint64_t{options.scale});
+    print.add(unchanged.sum);
+    for (const weight_group& group : groups)
+        for (const weight_slice& slice : group.slices)
+            for (const std::size_t number : {slice.tensor, slice.first, slice.count, slice.stride})
+                print.add(std::uint64_t{number});
+    evaluator_pool pool(evaluator);
+    item_runner runner(pool, how, print, 5, groups.size());
+    const auto work = [&](any_evaluator& e, std::size_t item, std::span<double> out) {
+        std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
+        const auto change = [&](double share) { return scaled_group(e, groups[item], share, how.seed, batches, base, unchanged.count); };
+        if (options.ablate)
+            out[0] = change(-1).loss;
+        if (options.scale) {
+            const group_change up = change(options.step), down = change(-options.step);
+            out[1] = up.scale;
+            out[2] = up.loss;
+            out[3] = down.scale;
+            out[4] = down.loss;
+        }
+    };
+    runner.run_until(groups.size(), work, [&](std::size_t item) { return groups[item].name; });
+
+    const double sigma = std::max(options.noise, std::fabs(unchanged.mean()) * 0x1p-53);
+    group_probe_result result{.groups = {}, .loss = unchanged.mean()};
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        const auto found = runner.numbers(i);
+        weight_derivatives fit;
+        fit_parabola(found[1], found[2], found[3], found[4], sigma, fit);
+        if (found[1] == 0 && found[3] == 0)  // all weights of the group are 0
+            fit = {};
+        result.groups.push_back({.group = i,
+                                 .removal = std::isfinite(found[0]) ? found[0] : std::numeric_limits<double>::quiet_NaN(),
+                                 .first_order = fit.gradient,
+                                 .first_order_error = fit.gradient_error,
+                                 .second_order = fit.curvature,
+                                 .second_order_error = fit.curvature_error});
+    }
+    runner.finish();
+    result.counts = evaluator.counts() - before;
+    return result;
+}
+
+}  // namespace detail
+
+/// What groups of weights mean to the mean loss, from losses alone.
+///
+///     removal      = L(w = 0) - L(w)
+///     first order  = w·g    from L((1 ± h) w)
+///     second order = w'H w  from the same two
+///
+/// @param evaluator  forward_evaluator; its weights are changed and put back
+/// @param groups     any weights, in any number of tensors; weights of tied tensors count once
+/// @param options    see group_probe_options
+/// @return           see group_probe_result
+/// @throws std::invalid_argument  a group has no weights or some that do not exist, or the loss of the unchanged model is not finite
+/// @throws cancelled              the progress callback returned false; with a resume file the run can go on later
+/// @note   per batch, for G groups: 1 + G losses for removal and 2 G for scaling. Memory: the largest group. Removals do not add up:
+///         remove the groups you choose together before you rely on it.
+template <class E>
+[[nodiscard]] group_probe_result estimate_group_effects(E& evaluator, std::span<const weight_group> groups, const group_probe_options& options = {})
+{
+    auto held = detail::hold(evaluator);
+    return detail::group_probe(held, groups, options, "estimate_group_effects(evaluator, groups, options)");
+}
+
+}  // namespace weightscope

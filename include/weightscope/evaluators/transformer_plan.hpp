@@ -1,0 +1,236 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/io/printable.hpp>
+
+namespace weightscope::detail {
+
+inline constexpr std::size_t no_tensor = static_cast<std::size_t>(-1);
+
+// y = x W^T + b. All numbers of tensors are places in transformer_plan::tensors.
+struct linear_map
+{
+    std::size_t weight = no_tensor;
+    std::size_t bias = no_tensor;
+    std::size_t in = 0, out = 0;
+    bool in_out = false;         // stored [in, out]
+    std::size_t out_column = 0;  // where its outputs begin in a row that several maps share
+};
+
+struct norm_map
+{
+    std::size_t gain = no_tensor;
+    std::size_t shift = no_tensor;  // LayerNorm's; RMSNorm has none
+};
+
+struct layer_map
+{
+    norm_map attention_norm = {}, feed_norm = {};
+    std::vector<linear_map> query_key_value = {};  // one, or three that share a row
+    linear_map attention_output = {};
+    std::vector<linear_map> feed_in = {};          // one, or gate and up
+    linear_map feed_out = {};
+};
+
+// Which tensor of a model plays which part.
+struct transformer_plan
+{
+    transformer_config config = {};
+    std::vector<named_tensor> tensors = {};  // those that are used, in model order
+    std::size_t embedding = no_tensor;
+    std::size_t positions = no_tensor;
+    std::vector<layer_map> layers = {};
+    norm_map final_norm = {};
+    linear_map head = {};
+
+    std::size_t query_columns() const { return config.head_count * config.head_size; }
+    std::size_t kv_columns() const { return config.kv_head_count * config.head_size; }
+    std::size_t qkv_columns() const { return query_columns() + 2 * kv_columns(); }
+    std::size_t fed_columns() const { return (config.family == transformer_family::llama ? 2 : 1) * config.feed_forward_size; }
+};
+
+class transformer_planner
+{
+public:
+    transformer_planner(const model& m, const transformer_config& config) : model_(m)
+    {
+        plan_.config = config;
+        for (std::size_t i = 0; i < m.tensors.size(); ++i)
+            places_.emplace(m.tensors[i].name, i);
+    }
+
+    transformer_plan make()
+    {
+        const bool llama = plan_.config.family == transformer_family::llama;
+        llama ? plan_llama() : plan_gpt2();
+        const transformer_config& c = plan_.config;
+        plan_.head = {.weight = plan_.embedding, .in = c.width, .out = c.vocabulary_size};
+        if (!c.tied_head)
+            plan_.head.weight = need("lm_head.weight", {c.vocabulary_size, c.width});
+        refuse_leftovers();
+        return number_in_model_order();
+    }
+
+private:
+    static std::string layer_name(const std::string& stem, std::size_t layer) { return fmt::format("{}{}.", stem, layer); }
+
+    void plan_llama()
+    {
+        const transformer_config& c = plan_.config;
+        const std::string stem = places_.contains("embed_tokens.weight") ? "" : "model.";
+        plan_.embedding = need(stem + "embed_tokens.weight", {c.vocabulary_size, c.width});
+        plan_.final_norm = {.gain = need(stem + "norm.weight", {c.width})};
+        for (std::size_t i = 0; i < c.layer_count; ++i) {
+            const std::string name = layer_name(stem + "layers.", i);
+            const std::size_t q = plan_.query_columns(), kv = plan_.kv_columns();
+            layer_map& layer = plan_.layers.emplace_back();
+            layer.attention_norm = {.gain = need(name + "input_layernorm.weight", {c.width})};
+            layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
+            layer.query_key_value = {linear(name + "self_attn.q_proj", c.width, q, c.query_key_value_bias),
+                                     linear(name + "self_attn.k_proj", c.width, kv, c.query_key_value_bias, q),
+                                     linear(name + "self_attn.v_proj", c.width, kv, c.query_key_value_bias, q + kv)};
+            layer.attention_output = linear(name + "self_attn.o_proj", q, c.width, c.attention_output_bias);
+            layer.feed_in = {linear(name + "mlp.gate_proj", c.width, c.feed_forward_size, c.feed_forward_bias),
+                             linear(name + "mlp.up_proj", c.width, c.feed_forward_size, c.feed_forward_bias, c.feed_forward_size)};
+            layer.feed_out = linear(name + "mlp.down_proj", c.feed_forward_size, c.width, c.feed_forward_bias);
+        }
+    }
+
+    void plan_gpt2()
+    {
+        const transformer_config& c = plan_.config;
+        const std::string stem = places_.contains("wte.weight") ? "" : "transformer.";
+        plan_.embedding = need(stem + "wte.weight", {c.vocabulary_size, c.width});
+        plan_.positions = need(stem + "wpe.weight", {c.max_positions, c.width});
+        plan_.final_norm = norm(stem + "ln_f");
+        for (std::size_t i = 0; i < c.layer_count; ++i) {
+            const std::string name = layer_name(stem + "h.", i);
+            if (i == 0) {  // [out, in] elsewhere: the shape of the fused projection tells
+                const auto at = places_.find(name + "attn.c_attn.weight");
+                in_out_ = at == places_.end() || model_.tensors[at->second].shape != std::vector{3 * c.width, c.width};
+            }
+            layer_map& layer = plan_.layers.emplace_back();
+            layer.attention_norm = norm(name + "ln_1");
+            layer.feed_norm = norm(name + "ln_2");
+            layer.query_key_value = {linear(name + "attn.c_attn", c.width, 3 * c.width, true)};
+            layer.attention_output = linear(name + "attn.c_proj", c.width, c.width, true);
+            layer.feed_in = {linear(name + "mlp.c_fc", c.width, c.feed_forward_size, true)};
+            layer.feed_out = linear(name + "mlp.c_proj", c.feed_forward_size, c.width, true);
+        }
+    }
+
+    norm_map norm(const std::string& name)
+    {
+        const std::size_t width = plan_.config.width;
+        return {.gain = need(name + ".weight", {width}), .shift = need(name + ".bias", {width})};
+    }
+
+    linear_map linear(const std::string& name, std::size_t in, std::size_t out, bool bias, std::size_t out_column = 0)
+    {
+        linear_map result{.in = in, .out = out, .in_out = in_out_, .out_column = out_column};
+        result.weight = need(name + ".weight", in_out_ ? std::vector{in, out} : std::vector{out, in});
+        if (bias)
+            result.bias = need(name + ".bias", {out});
+        return result;
+    }
+
+    // Where in the model the tensor is.
+    std::size_t need(const std::string& name, const std::vector<std::size_t>& shape)
+    {
+        const auto at = places_.find(name);
+        if (at == places_.end())
+            throw io_error(model_.path, std::nullopt, fmt::format("tensor '{}'", printable(name)),
+                           fmt::format("is missing, expected one of shape {}; is the config.json that of this model?", shape));
+        const named_tensor& tensor = model_.tensors[at->second];
+        if (tensor.shape != shape)
+            refuse(tensor, fmt::format("has shape {}, but the config.json makes it {}", tensor.shape, shape));
+        static constexpr dtype floats[] = {dtype::float64, dtype::float32, dtype::float16, dtype::bfloat16};
+        if (std::find(std::begin(floats), std::end(floats), tensor.dtype) == std::end(floats))
+            refuse(tensor, fmt::format("is {}, expected BF16, F16, F32 or F64; dequantize it first", to_string(tensor.dtype)));
+        return at->second;
+    }
+
+    // Weights that the architecture does not know would be left out of the computation: then its result is not the model's.
+    void refuse_leftovers() const
+    {
+        static constexpr std::string_view harmless[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"};
+        const std::map<std::size_t, std::size_t> used = used_places();
+        for (std::size_t i = 0; i < model_.tensors.size(); ++i) {
+            const named_tensor& tensor = model_.tensors[i];
+            const bool known = std::any_of(std::begin(harmless), std::end(harmless),
+                                           [&](std::string_view ending) { return tensor.name.ends_with(ending); });
+            if (!used.contains(i) && !known && !(plan_.config.tied_head && tensor.name == "lm_head.weight"))
+                refuse(tensor, "has no part in the architecture that the config.json names; this version cannot run the model");
+        }
+    }
+
+    [[noreturn]] void refuse(const named_tensor& tensor, std::string_view fault) const
+    {
+        throw io_error(tensor.file ? tensor.file->path() : model_.path, std::nullopt,
+                       fmt::format("tensor '{}'", printable(tensor.name)), fault);
+    }
+
+    template <class Visit>
+    static void visit_parts(transformer_plan& plan, const Visit& visit)
+    {
+        const auto visit_norm = [&](norm_map& n) { visit(n.gain), visit(n.shift); };
+        const auto visit_linear = [&](linear_map& l) { visit(l.weight), visit(l.bias); };
+        visit(plan.embedding), visit(plan.positions), visit_norm(plan.final_norm), visit_linear(plan.head);
+        for (layer_map& layer : plan.layers) {
+            visit_norm(layer.attention_norm), visit_norm(layer.feed_norm);
+            visit_linear(layer.attention_output), visit_linear(layer.feed_out);
+            for (linear_map& l : layer.query_key_value)
+                visit_linear(l);
+            for (linear_map& l : layer.feed_in)
+                visit_linear(l);
+        }
+    }
+
+    // Place in the model -> place among the used ones.
+    std::map<std::size_t, std::size_t> used_places() const
+    {
+        std::map<std::size_t, std::size_t> used;
+        transformer_plan copy = plan_;
+        visit_parts(copy, [&](std::size_t place) {
+            if (place != no_tensor)
+                used.emplace(place, 0);
+        });
+        std::size_t next = 0;
+        for (auto& [place, number] : used)
+            number = next++;
+        return used;
+    }
+
+    transformer_plan number_in_model_order()
+    {
+        const std::map<std::size_t, std::size_t> used = used_places();
+        for (const auto& [place, number] : used)
+            plan_.tensors.push_back(model_.tensors[place]);
+        visit_parts(plan_, [&](std::size_t& place) {
+            if (place != no_tensor)
+                place = used.at(place);
+        });
+        return std::move(plan_);
+    }
+
+    const model& model_;
+    std::map<std::string_view, std::size_t> places_;
+    transformer_plan plan_;
+    bool in_out_ = false;
+};
+
+}  // namespace weightscope::detail

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/evaluators/evaluator.hpp>
+
+namespace weightscope {
+
+/// A change of weights that ends with its scope: the very bytes that were there are written back, exceptions or not.
+///
+///     {
+///         weight_patch patch(evaluator);
+///         patch.write(tensor, byte_offset, bytes);
+///         changed = evaluator.loss(0);
+///         patch.restore();   // the destructor would do it too, but cannot complain
+///     }
+///
+/// @note copies the bytes it replaces: memory as large as what is changed. Places may be written more than once.
+class weight_patch
+{
+public:
+    /// @param evaluator  writable_weights; must outlive the patch
+    template <writable_weights E>
+    explicit weight_patch(E& evaluator)
+        : object_(&evaluator),
+          read_([](const void* object, std::size_t tensor, std::size_t offset, std::span<std::byte> bytes) {
+              static_cast<const E*>(object)->read(tensor, offset, bytes);
+          }),
+          write_([](void* object, std::size_t tensor, std::size_t offset, std::span<const std::byte> bytes) {
+              static_cast<E*>(object)->write(tensor, offset, bytes);
+          })
+    {
+    }
+    weight_patch(const weight_patch&) = delete;
+    weight_patch& operator=(const weight_patch&) = delete;
+    ~weight_patch()
+    {
+        try {
+            restore();
+        } catch (...) {  // restore() tells, a destructor cannot
+        }
+    }
+
+    /// Replaces bytes of a tensor, after having kept the old ones.
+    void write(std::size_t tensor, std::size_t byte_offset, std::span<const std::byte> bytes)
+    {
+        saved_.push_back({tensor, byte_offset, std::vector<std::byte>(bytes.size())});
+        try {
+            read_(object_, tensor, byte_offset, saved_.back().bytes);
+        } catch (...) {
+            saved_.pop_back();  // nothing was changed
+            throw;
+        }
+        write_(object_, tensor, byte_offset, bytes);
+    }
+
+    /// Writes everything back, last change first, and looks whether it is there.
+    /// @throws std::runtime_error  the evaluator does not give back what was written; all else is restored all the same
+    void restore()
+    {
+        const region* lost = nullptr;
+        const std::vector<region> regions = std::exchange(saved_, {});
+        std::exception_ptr refused;
+        for (auto it = regions.rbegin(); it != regions.rend(); ++it) {
+            try {
+                write_(object_, it->tensor, it->offset, it->bytes);
+            } catch (...) {
+                refused = std::current_exception();
+            }
+        }
+        if (refused)
+            std::rethrow_exception(refused);
+        std::vector<std::byte> found;
+        // the first copy of a place that was written twice is the original
+        for (const region& r : regions) {
+            found.resize(r.bytes.size());
+            read_(object_, r.tensor, r.offset, found);
+            if (lost == nullptr && !written_before(regions, r) && !std::equal(found.begin(), found.end(), r.bytes.begin()))
+                lost = &r;
+        }
+        if (lost != nullptr)
+            throw std::runtime_error(fmt::format(
+                "weightscope::weight_patch::restore(): bytes {} to {} of tensor {} are not what was written back; read() must give what "
+                "write() took",
+                lost->offset, lost->offset + lost->bytes.size(), lost->tensor));
+    }
+
+private:
+    struct region
+    {
+        std::size_t tensor = 0, offset = 0;
+        std::vector<std::byte> bytes;
+    };
+
+    static bool written_before(const std::vector<region>& regions, const region& r)
+    {
+        return std::any_of(regions.data(), &r, [&](const region& other) {
+            return other.tensor == r.tensor && other.offset < r.offset + r.bytes.size() && r.offset < other.offset + other.bytes.size();
+        });
+    }
+
+    void* object_;
+    void (*read_)(const void*, std::size_t, std::size_t, std::span<std::byte>);
+    void (*write_)(void*, std::size_t, std::size_t, std::span<const std::byte>);
+    std::vector<region> saved_;
+};
+
+}  // namespace weightscope

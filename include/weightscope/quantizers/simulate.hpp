@@ -1,0 +1,156 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <weightscope/core/concepts.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/quantizers/group_layout.hpp>
+#include <weightscope/quantizers/quantization_error.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/quantizers/simulate_details.hpp>
+#include <weightscope/quantizers/simulate_pass.hpp>
+
+namespace weightscope {
+
+/// Figures that cost a pass of their own, and memory in the case of `channels` and `groups`.
+struct simulate_options
+{
+    bool p999 = false;        ///< fill p999_error: three passes
+    bool code_usage = false;  ///< fill codes_used_fraction: one pass
+    bool channels = false;    ///< fill channels: one pass, the same one as for groups
+    bool groups = false;      ///< fill groups
+};
+
+namespace detail {
+
+// Schemes whose strips and arithmetic are the same go through the weights together.
+struct simulate_kind
+{
+    bool by_rows = false;     // strips of rows serve tensors, outputs and groups
+    bool in_double = false;   // decoded in double
+    std::size_t alone = 0;    // 1 + index of a scheme with strips of its own
+
+    bool operator==(const simulate_kind&) const = default;
+};
+
+inline simulate_kind kind_of(const scheme& options, std::size_t index)
+{
+    const bool by_rows = options.granularity == scale_granularity::per_tensor || options.granularity == scale_granularity::per_group
+                      || (options.granularity == scale_granularity::per_channel && options.channel_axis == 0);
+    return {.by_rows = by_rows, .in_double = options.scale == scale_type::f64, .alone = by_rows ? 0 : index + 1};
+}
+
+template <class Real, class Decoded>
+void simulate_together(const weight_source& source, std::span<const std::size_t> shape, std::span<const scheme> schemes,
+                       std::span<const std::size_t> members, const simulate_options& options, std::vector<quantization_error>& results)
+{
+    // smaller groups first: larger ones are put together from them
+    std::vector<std::size_t> order(members.begin(), members.end());
+    const auto group_size = [&](std::size_t i) {
+        return schemes[i].granularity == scale_granularity::per_group ? schemes[i].group_size : source.size + 1;
+    };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return group_size(a) < group_size(b); });
+
+    std::vector<scheme> chosen;
+    std::vector<tensor_code> wholes;
+    std::size_t first = 0;  // one that says what a strip is
+    for (const std::size_t i : order) {
+        const bool whole = schemes[i].granularity == scale_granularity::per_tensor;
+        wholes.push_back(whole && source.size > 0 ? find_tensor_code<Real>(source, schemes[i]) : tensor_code{});
+        if (!whole && chosen.size() > first && chosen[first].granularity == scale_granularity::per_tensor)
+            first = chosen.size();
+        chosen.push_back(schemes[i]);
+    }
+    const group_layout layout(shape, chosen[first], true);
+    const std::vector<error_sums> sums = simulate_strips<Real, Decoded>(source, layout, chosen, wholes);
+    for (std::size_t k = 0; k < order.size(); ++k) {
+        quantization_error& result = results[order[k]];
+        result = summarize_error(sums[k]);
+        if (!options.p999 && !options.code_usage && !options.channels && !options.groups)
+            continue;
+        const group_layout own(shape, chosen[k], false);
+        simulated_strips<Real, Decoded> strips(source, own, chosen[k], wholes[k]);
+        if (options.p999)
+            result.p999_error = error_percentile(strips, 0.999, sums[k].count, sums[k].non_finite_count);
+        if (options.code_usage)
+            result.codes_used_fraction = codes_used_fraction(strips, chosen[k]);
+        if (options.channels || options.groups)
+            strips.fill(result.groups, result.channels);
+        if (!options.groups)
+            result.groups.clear();
+        if (!options.channels)
+            result.channels.clear();
+    }
+}
+
+inline std::vector<quantization_error> simulate(const weight_source& source, std::span<const std::size_t> shape,
+                                                std::span<const scheme> schemes, const simulate_options& options)
+{
+    std::vector<quantization_error> results(schemes.size());
+    std::vector<simulate_kind> done;
+    for (std::size_t i = 0; i < schemes.size(); ++i) {
+        const simulate_kind kind = kind_of(schemes[i], i);
+        if (std::find(done.begin(), done.end(), kind) != done.end())
+            continue;
+        done.push_back(kind);
+        std::vector<std::size_t> members;
+        for (std::size_t j = i; j < schemes.size(); ++j)
+            if (kind_of(schemes[j], j) == kind)
+                members.push_back(j);
+        if (kind.in_double)
+            simulate_together<double, double>(source, shape, schemes, members, options, results);
+        else if (source.read_float)
+            simulate_together<float, float>(source, shape, schemes, members, options, results);
+        else
+            simulate_together<double, float>(source, shape, schemes, members, options, results);
+    }
+    return results;
+}
+
+template <tensor W>
+std::vector<quantization_error> simulate(const W& weights, const char* caller, std::span<const scheme> schemes, const simulate_options& options)
+{
+    const std::vector<std::size_t> shape(weights.shape().begin(), weights.shape().end());
+    for (const scheme& options_of_one : schemes)
+        require_scheme(options_of_one, caller, shape.size());
+    return with_source(weights, [&](const weight_source& source) { return simulate(source, shape, schemes, options); });
+}
+
+}  // namespace detail
+
+/// What a scheme would lose, without storing anything.
+///
+///     const auto error = simulate_quantization(w, {.bits = 4, .granularity = scale_granularity::per_group});
+///     if (error.sqnr_db.exists()) ...
+///
+/// @param weights  any rank, layout and weight scalar; seen as [out, in * kernel], below rank 2 as one row
+/// @param options  see `scheme`
+/// @param extras   figures that cost more
+/// @return         see quantization_error: of the weights ŵ that `dequantize(quantize_uniform(weights, options))` gives; NaN and Inf
+///                 are counted, and stand for zeros when scales are chosen
+/// @throws std::invalid_argument  the scheme does not exist or does not fit the shape
+/// @note one pass over the weights, two for per_tensor. Weights are divided and decoded in float where float holds them exactly
+///       (in double for f64 scales and wider weights), errors added up in double, to 1e-12, in an order that does not depend on the
+///       number of threads; from 2^20 floats on sixteen of them are added up in float first, to 1e-9. Memory beyond a row or a block of rows only where a range is searched for per tensor
+/// @see simulate_sweep for many schemes at once
+template <tensor W>
+[[nodiscard]] quantization_error simulate_quantization(const W& weights, const scheme& options = {}, const simulate_options& extras = {})
+{
+    return detail::simulate(weights, "simulate_quantization(weights, scheme)", std::span(&options, 1), extras).front();
+}
+
+/// simulate_quantization for many schemes, which share a pass over the weights wherever their groups lie within rows.
+///
+/// @param schemes  any number; channels of other axes than 0, blocks and f64 scales take passes of their own
+/// @return         one for each scheme, in their order, equal to what simulate_quantization gives for it up to the order of sums
+template <tensor W>
+[[nodiscard]] std::vector<quantization_error> simulate_sweep(const W& weights, std::span<const scheme> schemes, const simulate_options& extras = {})
+{
+    return detail::simulate(weights, "simulate_sweep(weights, schemes)", schemes, extras);
+}
+
+}  // namespace weightscope

@@ -1,0 +1,238 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <weightscope/core/concepts.hpp>
+#include <weightscope/core/dispatch.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/xtensor.hpp>
+#include <weightscope/quantizers/group_layout.hpp>
+#include <weightscope/quantizers/group_scale.hpp>
+#include <weightscope/quantizers/round_kernel.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/quantizers/simulate_pass.hpp>
+
+namespace weightscope {
+
+/// Groups that call for a second look. One group may be counted more than once.
+struct odd_groups
+{
+    std::size_t all_zero = 0;         ///< scale 1
+    std::size_t constant = 0;         ///< one number that is not 0: it is the scale up to its sign
+    std::size_t one_signed = 0;       ///< not all zero, and no two weights of different sign
+    std::size_t subnormal_scale = 0;  ///< the scale is so small that its type keeps few digits of it
+    std::size_t non_finite = 0;       ///< some weight is NaN or infinite
+    std::size_t nan_weights = 0;      ///< weights, not groups: they got the code of 0
+    std::size_t infinite_weights = 0; ///< weights, not groups: they got the last code on their side
+
+    odd_groups& operator+=(const odd_groups& other) noexcept
+    {
+        all_zero += other.all_zero;
+        constant += other.constant;
+        one_signed += other.one_signed;
+        subnormal_scale += other.subnormal_scale;
+        non_finite += other.non_finite;
+        nan_weights += other.nan_weights;
+        infinite_weights += other.infinite_weights;
+        return *this;
+    }
+};
+
+/// Codes q, scales s and zero points z: ŵ = (q - z) s.
+struct quantized_tensor
+{
+    weightscope::scheme scheme = {};
+    std::variant<xt::xarray<std::int8_t>, xt::xarray<std::int16_t>> codes = {};  ///< [shape of the weights]; 16-bit codes are the second
+    std::vector<double> scales = {};             ///< one for each group, a value of scheme.scale; groups by rows, then along them
+    std::vector<std::int16_t> zero_points = {};  ///< one for each group; empty where symmetric
+    std::vector<std::size_t> shape = {};
+    odd_groups odd = {};
+};
+
+namespace detail {
+
+// What quantizing a strip finds out about its groups; `low` and `high` are of the strip where it is part of a larger group.
+struct strip_report
+{
+    odd_groups odd = {};
+    double low = std::numeric_limits<double>::infinity();
+    double high = -std::numeric_limits<double>::infinity();
+};
+
+inline void report_group(double low, double high, double scale, bool non_finite, scale_type type, odd_groups& odd)
+{
+    odd.all_zero += low == 0 && high == 0;
+    odd.constant += low == high && low != 0;
+    odd.one_signed += (low >= 0 || high <= 0) && !(low == 0 && high == 0);
+    odd.subnormal_scale += scale < smallest_normal_scale(type);
+    odd.non_finite += non_finite;
+}
+
+template <class Real, class Code>
+strip_report quantize_strip(const strip& s, bool one_group, const scheme& options, const tensor_code& whole, strip_work<Real>& work,
+                            Code* codes, quantized_tensor& result)
+{
+    error_sums signal;
+    work.start(s, signal);
+    const strip_code<Real> code = work.code_for(s, options, whole);
+    std::vector<double> levels(work.count);
+    dispatch(round_kernel<Real, void, double>{}, &code, work.x, std::size_t{0}, work.count, levels.data());
+
+    strip_report report;
+    const auto& range = work.ranges.of(work.x, work.count, code.group_size, false);
+    const auto& replaced = work.reader.non_finite();
+    for (const auto& weight : replaced) {
+        const std::size_t group = weight.at / code.group_size;
+        const Real zero_point = code.zero_point[group];
+        report.odd.nan_weights += std::isnan(weight.value);
+        report.odd.infinite_weights += std::isinf(weight.value);
+        if (std::isinf(weight.value))
+            levels[weight.at] = static_cast<double>((weight.value > 0 ? code.highest_code : code.lowest_code) - zero_point);
+    }
+    for (std::size_t group = 0, next = 0; group < range.low.size(); ++group) {
+        const std::size_t end = (group + 1) * code.group_size, before = next;
+        while (next < replaced.size() && replaced[next].at < end)
+            ++next;
+        const auto low = static_cast<double>(range.low[group]), high = static_cast<double>(range.high[group]);
+        if (one_group) {
+            report.low = low;
+            report.high = high;
+            continue;
+        }
+        report_group(low, high, static_cast<double>(code.scale[group]), next > before, options.scale, report.odd);
+        result.scales[s.first_group + group] = static_cast<double>(code.scale[group]);
+        if (!options.symmetric)
+            result.zero_points[s.first_group + group] = static_cast<std::int16_t>(code.zero_point[group]);
+    }
+    for (std::size_t piece = 0; piece < s.pieces; ++piece)
+        s.for_each_part(piece, [&](std::size_t at, std::size_t from, std::size_t count, std::size_t part) {
+            const auto zero_point = static_cast<double>(code.zero_point[one_group ? 0 : part]);
+            Code* to = codes + s.begin + piece * s.piece_stride + at;
+            for (std::size_t i = 0; i < count; ++i)
+                to[i] = static_cast<Code>(levels[from + i] + zero_point);
+        });
+    return report;
+}
+
+template <class Real, class Code>
+void quantize_into(const weight_source& source, const scheme& options, quantized_tensor& result)
+{
+    const group_layout layout(result.shape, options, true);
+    xt::xarray<Code> codes = xt::xarray<Code>::from_shape(result.shape);
+    if (layout.size() == 0) {
+        result.codes = std::move(codes);
+        return;
+    }
+    result.scales.resize(layout.group_count());
+    result.zero_points.resize(options.symmetric ? 0 : layout.group_count());
+    const tensor_code whole = layout.one_group() ? find_tensor_code<Real>(source, options) : tensor_code{};
+    per_thread<strip_work<Real>> threads([&] { return strip_work<Real>(source); });
+    const auto reports = map_chunks(layout.strip_count(), 1, [&](std::size_t i, std::size_t) {
+        return quantize_strip(layout[i], layout.one_group(), options, whole, threads.local(), codes.data(), result);
+    });
+    strip_report sum;
+    for (const strip_report& report : reports) {
+        sum.odd += report.odd;
+        sum.low = std::min(sum.low, report.low);
+        sum.high = std::max(sum.high, report.high);
+    }
+    if (layout.one_group()) {
+        result.scales[0] = whole.code.scale;
+        if (!options.symmetric)
+            result.zero_points[0] = static_cast<std::int16_t>(whole.code.zero_point);
+        report_group(sum.low, sum.high, whole.code.scale, sum.odd.nan_weights + sum.odd.infinite_weights > 0, options.scale, sum.odd);
+    }
+    result.odd = sum.odd;
+    result.codes = std::move(codes);
+}
+
+template <class Real>
+void quantize_into(const weight_source& source, const scheme& options, quantized_tensor& result)
+{
+    if (options.bits <= 8)
+        quantize_into<Real, std::int8_t>(source, options, result);
+    else
+        quantize_into<Real, std::int16_t>(source, options, result);
+}
+
+inline void quantize_into(const weight_source& source, const scheme& options, quantized_tensor& result)
+{
+    if (options.scale == scale_type::f64 || !source.read_float)
+        quantize_into<double>(source, options, result);
+    else
+        quantize_into<float>(source, options, result);
+}
+
+// Decoded is the type that (q - z) s is computed in.
+template <class Decoded, class Code, class T>
+void dequantize_into(const quantized_tensor& q, const Code* codes, T* out)
+{
+    const group_layout layout(q.shape, q.scheme, true);
+    parallel_for(layout.strip_count(), [&](std::size_t i) {
+        const strip s = layout[i];
+        for (std::size_t piece = 0; piece < s.pieces; ++piece)
+            s.for_each_part(piece, [&](std::size_t at, std::size_t, std::size_t count, std::size_t part) {
+                const std::size_t group = layout.one_group() ? 0 : s.first_group + part, begin = s.begin + piece * s.piece_stride + at;
+                const auto scale = static_cast<Decoded>(q.scales[group]);
+                const int zero_point = q.zero_points.empty() ? 0 : q.zero_points[group];
+                for (std::size_t k = begin; k < begin + count; ++k)
+                    out[k] = static_cast<T>(static_cast<Decoded>(codes[k] - zero_point) * scale);
+            });
+    });
+}
+
+}  // namespace detail
+
+/// Integer codes for weights.
+///
+///     const quantized_tensor q = quantize_uniform(w, {.bits = 4, .granularity = scale_granularity::per_group, .group_size = 64});
+///     const xt::xarray<float> w2 = dequantize(q);
+///
+/// @param weights  any rank, layout and weight scalar; seen as [out, in * kernel], below rank 2 as one row
+/// @param options  see `scheme` for the formulas
+/// @return         see quantized_tensor. A group of zeros has scale 1; one of a single number c (symmetric: a single magnitude) has
+///                 scale |c| and is decoded to itself; a scale that its type would round to 0 or infinity becomes the smallest or
+///                 largest number of the type. NaN gets the code of 0, infinities the last code on their side, and neither has a
+///                 say in the scale: `odd` counts them
+/// @throws std::invalid_argument  the scheme does not exist or does not fit the shape
+/// @note weights are divided in float where float holds them exactly and the scale is no f64, else in double. Two passes for
+///       per_tensor, else one; the same codes for any number of threads
+template <tensor W>
+[[nodiscard]] quantized_tensor quantize_uniform(const W& weights, const scheme& options = {})
+{
+    quantized_tensor result{.scheme = options, .shape = {weights.shape().begin(), weights.shape().end()}};
+    require_scheme(options, "quantize_uniform(weights, scheme)", result.shape.size());
+    detail::with_source(weights, [&](const detail::weight_source& source) { detail::quantize_into(source, options, result); });
+    return result;
+}
+
+/// The weights that codes stand for.
+///
+/// @return [q.shape] (q - z) s, computed in float (in double for f64 scales), then converted to T
+template <std::floating_point T = float>
+[[nodiscard]] xt::xarray<T> dequantize(const quantized_tensor& q)
+{
+    xt::xarray<T> result = xt::xarray<T>::from_shape(q.shape);
+    std::visit(
+        [&](const auto& codes) {
+            if (q.scheme.scale == scale_type::f64)
+                detail::dequantize_into<double>(q, codes.data(), result.data());
+            else
+                detail::dequantize_into<float>(q, codes.data(), result.data());
+        },
+        q.codes);
+    return result;
+}
+
+}  // namespace weightscope
