@@ -162,8 +162,10 @@ public:
             std::uint64_t word;
             std::memcpy(&word, elements.data() + i, sizeof word);
 #pragma GCC unroll 8
-            for (std::size_t j = 0; j < together; ++j)
-                ++(j % 2 ? odd : even)[static_cast<Pattern>(word >> (8 * sizeof(Pattern) * j))];
+            for (std::size_t j = 0; j < together; ++j) {
+                const auto pattern = static_cast<Pattern>(word >> (8 * sizeof(Pattern) * j));
+                ++(j % 2 ? odd : even)[pattern];
+            }
         }
         for (const Pattern element : elements.subspan(whole))
             ++even[element];
