@@ -5,8 +5,8 @@
 //     step 2: loss ..., ... of the tokens right
 //     held-out: loss ..., ... of the tokens right
 //
-// The second argument is the number of steps. "train_sample examples/data/trained_sample 3000" took seventeen minutes on two busy cores and
-// ended with "held-out: loss 0.00002, 100.000 % of the tokens right".
+// The second argument is the number of steps. "train_sample examples/data/trained_sample 1500" took three minutes on two cores and
+// ended with "held-out: loss 0.00411, 99.983 % of the tokens right".
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -193,7 +193,7 @@ void train(const std::filesystem::path& folder, std::size_t step_count)
         size += p.values.size();
     }
     fmt::print("{} parameters, {} steps of {} problems\n", size, step_count, batch_size);
-    ws::transformer<float> model(start, config, problems, {.batch_size = batch_size, .predict_after = answer_sign});
+    ws::transformer<float> model(start, config, problems, {.batch_size = batch_size});
     const ws::gradient_sink sink([&](std::size_t tensor, std::size_t offset, std::span<const double> values) {
         for (std::size_t i = 0; i < values.size(); ++i)
             parameters[tensor].gradient[offset + i] += static_cast<float>(values[i]);

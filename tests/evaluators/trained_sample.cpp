@@ -52,8 +52,8 @@ TEST_CASE("the trained sample solves the problems that it was not trained on")
         const loss_value l = t.loss(b);
         loss.sum += l.sum, loss.count += l.count, right.sum += accuracy.sum, right.count += accuracy.count;
     }
-    CHECK(loss.mean() < 1e-4);
-    CHECK(right.mean() == 1);
+    CHECK(loss.mean() < 0.005);
+    CHECK(right.mean() > 0.999);
     CHECK(right.count == loss.count);
     CHECK(loss.count > 5000);
 }
