@@ -88,6 +88,13 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
         ->check(one_of(words));
 }
 
+weightscope::matrix_orientation orientation_of(const std::string& word)
+{
+    return word == "out_in"   ? weightscope::matrix_orientation::out_in
+           : word == "in_out" ? weightscope::matrix_orientation::in_out
+                              : weightscope::matrix_orientation::detect;
+}
+
 CLI::Validator one_of(const std::vector<std::string>& words)
 {
     const auto fault = [words](const std::string& text) {

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 
@@ -41,6 +42,9 @@ CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::s
 /// Adds an option whose value is one of these words; the default is told.
 CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& value,
                         const std::vector<std::string>& words, const std::string& description);
+
+/// What "detect", "out_in" and "in_out" mean.
+[[nodiscard]] weightscope::matrix_orientation orientation_of(const std::string& word);
 
 /// Accepts one of these words.
 [[nodiscard]] CLI::Validator one_of(const std::vector<std::string>& words);

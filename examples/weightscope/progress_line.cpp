@@ -37,6 +37,11 @@ std::string line_of(const weightscope::progress& state, std::size_t width)
 
 }  // namespace
 
+progress_mode progress_mode_of(const std::string& word)
+{
+    return word == "never" ? progress_mode::never : word == "always" ? progress_mode::always : progress_mode::automatic;
+}
+
 progress_line::progress_line(progress_mode mode) : overwrites_(is_terminal(stderr))
 {
     if (mode == progress_mode::always || (mode == progress_mode::automatic && overwrites_))

@@ -17,6 +17,9 @@ enum class progress_mode
     never
 };
 
+/// What "auto", "always" and "never" mean.
+[[nodiscard]] progress_mode progress_mode_of(const std::string& word);
+
 /// Shows how far a computation is: the share done, the tensor at work and the time left. Gone when it is destroyed.
 class progress_line
 {

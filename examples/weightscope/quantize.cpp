@@ -138,9 +138,7 @@ weightscope::quantization_study_options options_of(const quantize_arguments& arg
         if (to_string(static_cast<weightscope::study_metric>(i)) == arguments.error_metric)
             options.error_metric = static_cast<weightscope::study_metric>(i);
     options.skip_first_last = arguments.skip_first_last || (study && !arguments.quantize_first_last);
-    options.orientation = arguments.orientation == "out_in"   ? weightscope::matrix_orientation::out_in
-                          : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
-                                                              : weightscope::matrix_orientation::detect;
+    options.orientation = orientation_of(arguments.orientation);
     options.include = arguments.model.names.include;
     options.exclude = arguments.model.names.exclude;
     options.restrict_to = arguments.model.names.restrict_to;
@@ -149,9 +147,7 @@ weightscope::quantization_study_options options_of(const quantize_arguments& arg
 
 weightscope::quantization_study_result study_with_progress(const weightscope::model& m, const quantize_arguments& arguments)
 {
-    progress_line line(arguments.model.quiet || arguments.progress == "never" ? progress_mode::never
-                       : arguments.progress == "always"                       ? progress_mode::always
-                                                                              : progress_mode::automatic);
+    progress_line line(arguments.model.quiet ? progress_mode::never : progress_mode_of(arguments.progress));
     try {
         return weightscope::study_quantization(m, options_of(arguments), [&](const weightscope::progress& state) {
             line.show(state);

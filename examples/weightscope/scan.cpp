@@ -59,9 +59,7 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
     options.heavy_tail = chosen("heavy_tail");
     options.spectral |= options.heavy_tail || !arguments.spectra.empty() || !arguments.weightwatcher.empty();
     options.tap_spectra |= !arguments.weightwatcher.empty();
-    options.orientation = arguments.orientation == "out_in"   ? weightscope::matrix_orientation::out_in
-                          : arguments.orientation == "in_out" ? weightscope::matrix_orientation::in_out
-                                                              : weightscope::matrix_orientation::detect;
+    options.orientation = orientation_of(arguments.orientation);
     options.include = arguments.model.names.include;
     options.exclude = arguments.model.names.exclude;
     options.restrict_to = arguments.model.names.restrict_to;
@@ -70,9 +68,7 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
 
 weightscope::scan_result scan_with_progress(const weightscope::model& m, const scan_arguments& arguments)
 {
-    progress_line line(arguments.model.quiet || arguments.progress == "never" ? progress_mode::never
-                       : arguments.progress == "always"                       ? progress_mode::always
-                                                                              : progress_mode::automatic);
+    progress_line line(arguments.model.quiet ? progress_mode::never : progress_mode_of(arguments.progress));
     return weightscope::scan(m, options_of(arguments), [&](const weightscope::progress& state) {
         line.show(state);
         return true;
