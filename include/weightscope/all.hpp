@@ -110,6 +110,7 @@
 #include <weightscope/evaluators/transformer_weights.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/evaluators/working_copy.hpp>
+#include <weightscope/io/activation_statistics.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/byte_pairs.hpp>
 #include <weightscope/io/damaged_file.hpp>
@@ -140,6 +141,7 @@
 #include <weightscope/io/tokenizer.hpp>
 #include <weightscope/io/tokenizer_file.hpp>
 #include <weightscope/io/unicode_ranges.hpp>
+#include <weightscope/io/value_decoder.hpp>
 #include <weightscope/quantizers/activation_observer.hpp>
 #include <weightscope/quantizers/activation_range.hpp>
 #include <weightscope/quantizers/error_kernel.hpp>

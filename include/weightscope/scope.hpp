@@ -131,6 +131,10 @@ inline void analyze_layer(const weight_source& elements, layer_result& layer, co
 
 inline void scan_tensor(const named_tensor& tensor, layer_result& layer, const scan_options& options)
 {
+    if (!tensor.part_of.empty()) {
+        layer.skipped = fmt::format("holds codes or scales of '{}', which is analysed", printable(tensor.part_of));
+        return;
+    }
     if (!is_numeric(tensor.dtype)) {
         layer.skipped = fmt::format("{} has no numeric meaning here: listed, not analysed", layer.dtype);
         return;
@@ -160,9 +164,9 @@ inline scanned_model describe(const model& m)
 {
     scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
     for (const named_tensor& tensor : m.tensors)
-        if (tensor.tied_to.empty()) {
+        if (tensor.tied_to.empty() && tensor.part_of.empty()) {
             result.parameters += tensor.size();
-            result.bytes += tensor.bytes.size();
+            result.bytes += tensor.stored_bytes();
         }
     return result;
 }
@@ -202,7 +206,7 @@ inline scanned_model describe(const model& m)
         layer_result& layer = result.layers[i];
         layer.name = tensor.name;
         layer.shape = tensor.shape;
-        layer.dtype = to_string(tensor.dtype);
+        layer.dtype = tensor.storage();
         layer.parameters = tensor.size();
         layer.tied_to = tensor.tied_to;
         layer.transposed = tensor.shape.size() == 2

@@ -38,8 +38,8 @@ public:
                 e.as_is = std::is_same_v<T, Real>;
                 e.aligned = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(T) == 0;
             });
-            if (!e.aligned)
-                e.own.assign(tensor.bytes.begin(), tensor.bytes.end());
+            if (!e.aligned || tensor.decoder)
+                e.own = value_bytes_of(tensor);
             entries_.push_back(std::move(e));
             infos_.push_back({.name = tensor.name, .shape = tensor.shape, .dtype = tensor.dtype});
         }
@@ -117,7 +117,7 @@ private:
     {
         require(tensor < entries_.size(), "transformer::{}(tensor, ...): tensor is {}, expected below {}", function, tensor,
                 entries_.size());
-        const std::size_t size = entries_[tensor].bytes.size();
+        const std::size_t size = infos_[tensor].size() * entries_[tensor].element_bytes;
         require(offset <= size && count <= size - offset,
                 "transformer::{}(tensor, byte_offset, bytes): {} bytes at {} of tensor '{}', which has {}", function, count, offset,
                 printable(infos_[tensor].name), size);

@@ -44,7 +44,8 @@ enum class dtype
     float4_e2m1,
     float6_e2m3,
     float6_e3m2,
-    complex64
+    complex64,
+    opaque
 };
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
@@ -60,7 +61,7 @@ struct dtype_record
 };
 
 // in the order of the enumerators, so that one indexes the other
-inline constexpr std::array<dtype_record, 22> dtypes = {{
+inline constexpr std::array<dtype_record, 23> dtypes = {{
     {dtype::float64, "F64", 64},
     {dtype::float32, "F32", 32},
     {dtype::float16, "F16", 16},
@@ -83,6 +84,7 @@ inline constexpr std::array<dtype_record, 22> dtypes = {{
     {dtype::float6_e2m3, "F6_E2M3", 6},
     {dtype::float6_e3m2, "F6_E3M2", 6},
     {dtype::complex64, "C64", 64},
+    {dtype::opaque, "OPAQUE", 0},
 }};
 
 constexpr const dtype_record& record_of(dtype type)
@@ -101,7 +103,8 @@ constexpr dtype integer_dtype()
 
 }  // namespace detail
 
-/// Name of a dtype as safetensors spells it: "F32", "BF16", "F8_E4M3", "I8", "BOOL", "F4"...
+/// Name of a dtype as safetensors spells it: "F32", "BF16", "F8_E4M3", "I8", "BOOL", "F4"...; "OPAQUE" for codes whose meaning is not
+/// known here, which safetensors does not have.
 [[nodiscard]] constexpr std::string_view to_string(dtype type)
 {
     return detail::record_of(type).name;
@@ -111,19 +114,20 @@ constexpr dtype integer_dtype()
 [[nodiscard]] constexpr std::optional<dtype> parse_dtype(std::string_view name)
 {
     for (const auto& record : detail::dtypes)
-        if (record.name == name)
+        if (record.name == name && record.type != dtype::opaque)
             return record.type;
     return std::nullopt;
 }
 
-/// Bits that one element takes in a file: 64 for "F64" and "C64", 8 for "BOOL", 6 for "F6_E2M3", 4 for "F4".
+/// Bits that one element takes in a file: 64 for "F64" and "C64", 8 for "BOOL", 6 for "F6_E2M3", 4 for "F4"; 0
+/// for "OPAQUE".
 [[nodiscard]] constexpr std::size_t bits_of(dtype type)
 {
     return detail::record_of(type).bits;
 }
 
 /// True for the dtypes whose elements this library computes with.
-/// BOOL, C64 and the packed F4 and F6 are listed, not analysed.
+/// BOOL, C64, OPAQUE and the packed F4 and F6 are listed, not analysed.
 [[nodiscard]] constexpr bool is_numeric(dtype type)
 {
     return type < dtype::boolean;

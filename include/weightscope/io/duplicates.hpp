@@ -41,12 +41,13 @@ inline bool equal_bytes(std::span<const std::byte> a, std::span<const std::byte>
 [[nodiscard]] inline bool is_constant(const named_tensor& tensor)
 {
     const std::size_t element = std::max<std::size_t>(1, bits_of(tensor.dtype) / 8);
-    return tensor.bytes.size() <= element
-        || detail::equal_bytes(tensor.bytes.first(tensor.bytes.size() - element), tensor.bytes.subspan(element));
+    const std::vector<std::byte> decoded = tensor.decoder ? detail::value_bytes_of(tensor) : std::vector<std::byte>();
+    const std::span<const std::byte> bytes = tensor.decoder ? decoded : tensor.bytes;
+    return bytes.size() <= element || detail::equal_bytes(bytes.first(bytes.size() - element), bytes.subspan(element));
 }
 
-/// For each tensor the index of the first one with the same shape, dtype and bytes: its own where there is no earlier one.
-/// Constant tensors (all zeros, all ones) are equal by nature, not by sharing, and count as different.
+/// For each tensor the index of the first one with the same shape, dtype, encoding and bytes: its own where there is no earlier one,
+/// or where the bytes do not determine the values. Constant tensors (all zeros, all ones) are equal by nature, not by sharing, and count as different.
 ///
 /// @return [tensors.size()]
 /// @note   reads 16 words of every tensor, and all bytes of those that agree in them
@@ -57,13 +58,14 @@ inline bool equal_bytes(std::span<const std::byte> a, std::span<const std::byte>
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const named_tensor& tensor = tensors[i];
         first[i] = i;
-        if (tensor.bytes.empty())
+        if (tensor.bytes.empty() || (tensor.decoder && !tensor.decoder->determined_by_bytes()))
             continue;
         const std::uint64_t key = detail::fingerprint(tensor.bytes);
         const auto [begin, end] = seen.equal_range(key);
         const auto equal = std::find_if(begin, end, [&](const auto& entry) {
             const named_tensor& other = tensors[entry.second];
-            return other.dtype == tensor.dtype && other.shape == tensor.shape && detail::equal_bytes(other.bytes, tensor.bytes);
+            return other.dtype == tensor.dtype && other.encoding == tensor.encoding && other.shape == tensor.shape
+                && detail::equal_bytes(other.bytes, tensor.bytes);
         });
         if (equal != end && !is_constant(tensor))
             first[i] = equal->second;

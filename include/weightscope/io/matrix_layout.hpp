@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/value_decoder.hpp>
 
 namespace weightscope {
 
@@ -72,10 +74,27 @@ inline std::string lower_case(std::string_view text)
     return tensor.shape[1] > largest_kernel && tensor.shape[2] > largest_kernel;
 }
 
+namespace detail {
+
+// A run of the elements that another decoder makes.
+class part_decoder : public value_decoder
+{
+public:
+    part_decoder(std::shared_ptr<const value_decoder> whole, std::size_t first) : whole_(std::move(whole)), first_(first) {}
+
+    void decode(std::size_t first, std::span<std::byte> out) const override { whole_->decode(first_ + first, out); }
+
+private:
+    std::shared_ptr<const value_decoder> whole_;
+    std::size_t first_;
+};
+
+}  // namespace detail
+
 /// The matrices of a stack, named "stack[0]", "stack[1]"...; the tensor itself where it is none.
 [[nodiscard]] inline std::vector<named_tensor> unstack_experts(const named_tensor& tensor)
 {
-    if (!is_expert_stack(tensor) || tensor.shape[0] == 0 || bits_of(tensor.dtype) % 8 != 0)
+    if (!is_expert_stack(tensor) || tensor.shape[0] == 0 || bits_of(tensor.dtype) % 8 != 0 || tensor.dtype == dtype::opaque)
         return {tensor};
     std::vector<named_tensor> experts;
     const std::size_t bytes = tensor.bytes.size() / tensor.shape[0];
@@ -83,6 +102,10 @@ inline std::string lower_case(std::string_view text)
         named_tensor expert = tensor;
         expert.name += "[" + std::to_string(i) + "]";
         expert.shape.erase(expert.shape.begin());
+        if (tensor.decoder) {
+            expert.decoder = std::make_shared<const detail::part_decoder>(tensor.decoder, i * expert.size());
+            expert.encoded_bytes = tensor.encoded_bytes / tensor.shape[0];
+        }
         expert.bytes = tensor.bytes.subspan(i * bytes, bytes);
         expert.offset += i * bytes;
         experts.push_back(std::move(expert));

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/parallel.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/io/value_decoder.hpp>
 
 namespace weightscope {
 
@@ -24,11 +26,15 @@ struct named_tensor
 {
     std::string name = {};                ///< as in the file, which may hold any text: printable() before it is shown
     std::vector<std::size_t> shape = {};  ///< row-major, outermost first, [out, in...] for a layer; {} is a scalar
-    weightscope::dtype dtype = weightscope::dtype::float32;  ///< how the elements lie in `bytes`
-    std::span<const std::byte> bytes = {};         ///< row-major, little-endian, of any alignment; owned by `file`
+    weightscope::dtype dtype = weightscope::dtype::float32;  ///< of the values
+    std::span<const std::byte> bytes = {};         ///< as they are stored, of any alignment; owned by `file`
     std::shared_ptr<const mapped_file> file = {};  ///< that `bytes` lie in; stays open as long as a tensor refers to it
     std::uint64_t offset = 0;                      ///< of `bytes` in that file
     std::string tied_to = {};                      ///< name of an earlier tensor with the same storage, or empty
+    std::string encoding = {};  ///< how the values are stored, "Q4_K", "GPTQ 4-bit g128"; empty: as an array of dtype
+    std::shared_ptr<const value_decoder> decoder = {};  ///< makes the values; null: `bytes` are they, row-major, little-endian
+    std::uint64_t encoded_bytes = 0;  ///< with a decoder: bytes of the file that the values take, scales included
+    std::string part_of = {};         ///< name of the tensor whose codes or scales these are, or empty
 
     /// Number of elements: the product of the shape, 1 for a scalar.
     [[nodiscard]] std::size_t size() const
@@ -38,6 +44,12 @@ struct named_tensor
             product *= extent;
         return product;
     }
+
+    /// Bytes that the tensor takes in its file.
+    [[nodiscard]] std::uint64_t stored_bytes() const { return decoder ? encoded_bytes : bytes.size(); }
+
+    /// How the values are stored, as one word or two: "Q4_K", "BF16".
+    [[nodiscard]] std::string storage() const { return encoding.empty() ? std::string(to_string(dtype)) : encoding; }
 };
 
 /// Keys and values, in the order of the file.
@@ -55,17 +67,34 @@ struct model
 
 namespace detail {
 
-// The bytes of a tensor, copied if they are not aligned for its elements. (No template: it is the same for all dtypes.)
-class aligned_bytes
+// All values of a tensor with a decoder, as an array of its dtype.
+inline std::unique_ptr<std::byte[]> decoded_values(const named_tensor& tensor)
+{
+    constexpr std::size_t tile = 65536;
+    const std::size_t count = tensor.size(), element = bits_of(tensor.dtype) / 8;
+    std::unique_ptr<std::byte[]> values(new std::byte[count * element]);  // new aligns for every scalar
+    parallel_for((count + tile - 1) / tile, [&](std::size_t i) {
+        const std::size_t first = i * tile, last = std::min(count, first + tile);
+        tensor.decoder->decode(first, {values.get() + first * element, (last - first) * element});
+    });
+    return values;
+}
+
+// The values of a tensor where they lie, or copied if they are not aligned or have to be decoded. (No template: it is the same for
+// all dtypes.)
+class value_bytes
 {
 public:
-    aligned_bytes(const named_tensor& tensor, std::size_t alignment) : data_(tensor.bytes.data())
+    value_bytes(const named_tensor& tensor, std::size_t alignment) : data_(tensor.bytes.data())
     {
-        if (reinterpret_cast<std::uintptr_t>(data_) % alignment == 0)
-            return;
-        copy_ = std::make_unique<std::byte[]>(tensor.bytes.size());  // new aligns for every scalar
-        std::copy(tensor.bytes.begin(), tensor.bytes.end(), copy_.get());
-        data_ = copy_.get();
+        if (tensor.decoder) {
+            copy_ = decoded_values(tensor);
+        } else if (reinterpret_cast<std::uintptr_t>(data_) % alignment != 0) {
+            copy_.reset(new std::byte[tensor.bytes.size()]);
+            std::copy(tensor.bytes.begin(), tensor.bytes.end(), copy_.get());
+        }
+        if (copy_)
+            data_ = copy_.get();
     }
 
     const std::byte* data() const { return data_; }
@@ -75,18 +104,21 @@ private:
     std::unique_ptr<std::byte[]> copy_;
 };
 
-// A copy of the bytes of a tensor.
-inline std::vector<std::byte> stored_bytes(const named_tensor& tensor)
+// The values of a tensor as an array of its dtype.
+inline std::vector<std::byte> value_bytes_of(const named_tensor& tensor)
 {
-    return read_verified(tensor.file.get(), [&] { return std::vector<std::byte>(tensor.bytes.begin(), tensor.bytes.end()); });
+    return read_verified(tensor.file.get(), [&] {
+        const value_bytes values(tensor, 1);
+        return std::vector<std::byte>(values.data(), values.data() + tensor.size() * bits_of(tensor.dtype) / 8);
+    });
 }
 
 inline void require_visitable(const named_tensor& tensor)
 {
     require(is_numeric(tensor.dtype),
             "visit(tensor '{}'): {} elements are listed, not analysed; expected a numeric dtype",
-            printable(tensor.name), to_string(tensor.dtype));
-    require(tensor.bytes.size() == tensor.size() * (bits_of(tensor.dtype) / 8),
+            printable(tensor.name), tensor.storage());
+    require(tensor.decoder || tensor.bytes.size() == tensor.size() * (bits_of(tensor.dtype) / 8),
             "visit(tensor '{}'): {} bytes do not hold {} elements of {}", printable(tensor.name), tensor.bytes.size(),
             tensor.size(), to_string(tensor.dtype));
 }
@@ -102,16 +134,17 @@ inline void require_visitable(const named_tensor& tensor)
 ///
 /// @param tensor  of a numeric dtype, any shape: scalars have rank 0, empty tensors no elements
 /// @param f       callable with each of these views; its return type must not depend on the value type
-/// @throws std::invalid_argument  the dtype is not numeric: BOOL, F4, F6, C64
+/// @throws std::invalid_argument  the dtype is not numeric: BOOL, F4, F6, C64, codes that no one can decode here
 /// @throws io_error               the file changed or could not be read while `f` ran; then what `f` saw was wrong
-/// @note   copies the tensor only if its bytes are not aligned for the value type, which files are free to do
+/// @note   copies the tensor if its bytes are not aligned for the value type, which files are free to do, and if its values have to
+///         be decoded, which is done in parallel
 template <class F>
 decltype(auto) visit(const named_tensor& tensor, F&& f)
 {
     detail::require_visitable(tensor);
     return detail::read_verified(tensor.file.get(), [&]() -> decltype(auto) {
         return with_scalar(tensor.dtype, [&]<class T>(std::type_identity<T>) -> decltype(auto) {
-            const detail::aligned_bytes bytes(tensor, alignof(T));
+            const detail::value_bytes bytes(tensor, alignof(T));
             const T* elements = reinterpret_cast<const T*>(bytes.data());
             const auto view = xt::adapt(elements, tensor.size(), xt::no_ownership(), tensor.shape);
             static_assert(std::is_invocable_v<F&, decltype((view))>,

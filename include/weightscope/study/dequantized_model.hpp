@@ -129,7 +129,7 @@ inline void write_dequantized(const std::filesystem::path& path, const model& m,
                                for (std::size_t k = i; k < end; ++k) {
                                    const std::size_t s = study.variants[variant].picks[k].scheme;
                                    const auto part = s == kept_as_stored
-                                                         ? detail::stored_bytes(layers[k].tensor)
+                                                         ? detail::value_bytes_of(layers[k].tensor)
                                                          : detail::requantized_bytes(layers[k].tensor, study.layers[k], study.schemes[s]);
                                    bytes.insert(bytes.end(), part.begin(), part.end());
                                }

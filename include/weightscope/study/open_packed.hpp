@@ -116,7 +116,7 @@ inline std::span<const std::uint8_t> unsigned_bytes(const std::vector<std::byte>
     const detail::matrix_shape matrix = detail::matrix_shape_of(layer.shape);
     quantized_tensor result{.scheme = layer.scheme, .shape = layer.shape};
 
-    const auto codes = detail::stored_bytes(detail::packed_part(packed, layer.name + ".codes", dtype::uint8, size.code_bytes));
+    const auto codes = detail::value_bytes_of(detail::packed_part(packed, layer.name + ".codes", dtype::uint8, size.code_bytes));
     const auto unpack_into = [&]<class Code>(xt::xarray<Code> values) {
         for (std::size_t row = 0; row < matrix.rows && matrix.cols > 0; ++row) {
             const std::size_t bytes = size.code_bytes / matrix.rows;
@@ -136,7 +136,7 @@ inline std::span<const std::uint8_t> unsigned_bytes(const std::vector<std::byte>
             result.scales.push_back(static_cast<double>(scales(g)));
     });
     if (!layer.scheme.symmetric) {
-        const auto zero_points = detail::stored_bytes(detail::packed_part(packed, layer.name + ".zero_points", dtype::uint8, size.zero_point_bytes));
+        const auto zero_points = detail::value_bytes_of(detail::packed_part(packed, layer.name + ".zero_points", dtype::uint8, size.zero_point_bytes));
         result.zero_points = unpack_codes(detail::unsigned_bytes(zero_points), layer.scheme.bits, result.scales.size());
     }
     return result;

@@ -106,7 +106,7 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
         const std::size_t s = study.variants[variant].picks[i].scheme;
         if (s == kept_as_stored) {
             result.tensors.push_back({.name = layer.name, .dtype = tensor.dtype, .shape = tensor.shape,
-                                      .produce = [&tensor] { return stored_bytes(tensor); }});
+                                      .produce = [&tensor] { return value_bytes_of(tensor); }});
             continue;
         }
         append_packed(result.tensors, tensor, layer, study.schemes[s]);

@@ -59,6 +59,8 @@ inline std::string kept_because(const named_tensor& tensor, const quantization_s
         return "not chosen";
     if (!is_numeric(tensor.dtype) || (tensor.dtype >= dtype::int8 && tensor.dtype <= dtype::uint64) || tensor.dtype == dtype::float8_e8m0)
         return fmt::format("{} is no float", to_string(tensor.dtype));
+    if (!tensor.part_of.empty())
+        return fmt::format("part of {}", printable(tensor.part_of));
     if (tensor.size() == 0)
         return "empty";
     if (tensor.shape.size() < 2 && !options.vectors)
@@ -117,9 +119,9 @@ inline std::vector<located_layer> locate_layers(const model& m, const quantizati
         for (named_tensor& part : kept.empty() ? unstack_experts(tensor) : std::vector{tensor}) {
             study_layer layer{.name = part.name,
                               .shape = part.shape,
-                              .dtype = std::string(to_string(part.dtype)),
+                              .dtype = part.storage(),
                               .parameters = part.size(),
-                              .bytes = part.bytes.size(),
+                              .bytes = part.stored_bytes(),
                               .tied_to = part.tied_to,
                               .kept = kept};
             layer.transposed = part.shape.size() == 2
