@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -13,20 +14,63 @@
 
 namespace weightscope {
 
+namespace detail {
+
+// A callable that is referred to, whatever its type: what runs it is compiled once.
+template <class... Arguments>
+class callable_ref
+{
+public:
+    template <class F>
+    explicit callable_ref(F& f)
+        : object_(const_cast<void*>(static_cast<const void*>(&f))),
+          call_([](void* object, Arguments... arguments) { (*static_cast<F*>(object))(arguments...); })
+    {
+    }
+
+    void operator()(Arguments... arguments) const { call_(object_, arguments...); }
+
+private:
+    void* object_;
+    void (*call_)(void*, Arguments...);
+};
+
+inline void run_in_arena(std::size_t threads, callable_ref<> f)
+{
+    if (threads == 0) {
+        oneapi::tbb::task_arena arena;
+        arena.execute([f] { f(); });
+    } else {
+        const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, threads);
+        oneapi::tbb::task_arena arena(static_cast<int>(threads));
+        arena.execute([f] { f(); });
+    }
+}
+
+inline void run_loop(std::size_t count, callable_ref<std::size_t> body)
+{
+    oneapi::tbb::this_task_arena::isolate(
+        [&] { oneapi::tbb::parallel_for(std::size_t{0}, count, [body](std::size_t i) { body(i); }); });
+}
+
+}  // namespace detail
+
 /// Runs `f` on `threads` threads: every parallel loop below it uses at most that many.
 ///
 /// @param threads  0 means one per core
 /// @return         what `f` returns; an exception thrown by it passes through
 template <class F>
-decltype(auto) with_threads(std::size_t threads, F&& f)
+std::invoke_result_t<F&> with_threads(std::size_t threads, F&& f)
 {
-    if (threads == 0) {
-        oneapi::tbb::task_arena arena;
-        return arena.execute(std::forward<F>(f));
+    using result = std::invoke_result_t<F&>;
+    if constexpr (std::is_void_v<result>) {
+        detail::run_in_arena(threads, detail::callable_ref<>(f));
+    } else {
+        std::optional<result> value;
+        const auto keep = [&] { value.emplace(f()); };
+        detail::run_in_arena(threads, detail::callable_ref<>(keep));
+        return *std::move(value);
     }
-    const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, threads);
-    oneapi::tbb::task_arena arena(static_cast<int>(threads));
-    return arena.execute(std::forward<F>(f));
 }
 
 /// Threads that a parallel loop started here would use.
@@ -41,13 +85,10 @@ decltype(auto) with_threads(std::size_t threads, F&& f)
 template <class Body>
 void parallel_for(std::size_t count, Body&& body)
 {
-    if (count == 1) {
+    if (count == 1)
         body(std::size_t{0});
-        return;
-    }
-    oneapi::tbb::this_task_arena::isolate([&] {
-        oneapi::tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { body(i); });
-    });
+    else
+        detail::run_loop(count, detail::callable_ref<std::size_t>(body));
 }
 
 /// One value of type T for each thread that asks for one, made by `make()`.
