@@ -48,5 +48,6 @@ install_missing() {
 use_ccache() {
     if command -v ccache >/dev/null && ccache --show-stats >/dev/null 2>&1; then
         export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+        export CCACHE_SLOPPINESS=pch_defines,time_macros    # which precompiled headers need
     fi
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <numeric>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <weightscope/core/error.hpp>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <weightscope/evaluators/direction_step.hpp>

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -34,6 +35,7 @@ struct file_descriptor
 {
     int number = -1;
 
+    file_descriptor() = default;
     explicit file_descriptor(const std::filesystem::path& path)
         : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))  // a pipe must not make the caller wait
     {
@@ -77,6 +79,9 @@ class mapped_file
 public:
     /// @throws io_error  `path` is no regular file, is empty, or cannot be opened
     explicit mapped_file(std::filesystem::path path);
+    /// Bytes that are in memory already, as if they lay in a file called `name`: an entry of an archive, a download.
+    /// @throws io_error  there are none
+    mapped_file(std::filesystem::path name, std::vector<std::byte> content);
     mapped_file(const mapped_file&) = delete;
     mapped_file& operator=(const mapped_file&) = delete;
     ~mapped_file();
@@ -97,6 +102,14 @@ private:
     detail::guarded_range* guard_ = nullptr;
 #endif
 };
+
+inline mapped_file::mapped_file(std::filesystem::path name, std::vector<std::byte> content)
+    : path_(std::move(name)), copy_(std::move(content))
+{
+    if (copy_.empty())
+        throw io_error(path_, std::nullopt, {}, "is empty (0 bytes); download or write it again");
+    bytes_ = copy_;
+}
 
 #ifdef WEIGHTSCOPE_MMAP
 
