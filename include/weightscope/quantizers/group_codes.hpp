@@ -31,10 +31,23 @@ public:
 
     void start_strip() { used_ = 0; }
 
-    const extremes& of(const Real* x, std::size_t count, std::size_t group_size, bool magnitudes)
+    // Extremes that the caller fills in, before it asks for any.
+    extremes& room_for(std::size_t count, std::size_t group_size, bool magnitudes)
     {
         if (used_ == known_.size())
             known_.emplace_back();
+        extremes& result = known_[used_++];
+        result.magnitudes = magnitudes;
+        result.group_size = group_size;
+        result.low.resize(divide_up(count, group_size));
+        result.high.resize(result.low.size());
+        return result;
+    }
+
+    const extremes& of(const Real* x, std::size_t count, std::size_t group_size, bool magnitudes)
+    {
+        if (used_ == known_.size())
+            known_.emplace_back();  // before there is a pointer to one
         const extremes* parts = nullptr;
         for (std::size_t i = 0; i < used_; ++i) {
             const extremes& known = known_[i];
@@ -44,11 +57,7 @@ public:
                 return known;
             parts = !parts || known.group_size > parts->group_size ? &known : parts;
         }
-        extremes& result = known_[used_++];
-        result.magnitudes = magnitudes;
-        result.group_size = group_size;
-        result.low.resize(divide_up(count, group_size));
-        result.high.resize(result.low.size());
+        extremes& result = room_for(count, group_size, magnitudes);
         if (parts)
             join(*parts, result);
         else if (magnitudes)

@@ -75,6 +75,12 @@ struct range_kernel
             read_keys(x + count - width, v);  // overlaps, which no extreme minds
             fold_half(low, high, v, v);
         }
+        fold(low, high, lowest, highest);
+    }
+
+    // The extremes of all lanes.
+    [[gnu::always_inline]] static void fold(vector& low, vector& high, Real& lowest, Real& highest)
+    {
         if constexpr (width == 8) {
             fold_half(low, high, __builtin_shufflevector(low, low, 4, 5, 6, 7, 0, 1, 2, 3),
                       __builtin_shufflevector(high, high, 4, 5, 6, 7, 0, 1, 2, 3));

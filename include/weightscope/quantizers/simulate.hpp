@@ -135,7 +135,8 @@ std::vector<quantization_error> simulate(const W& weights, const char* caller, s
 /// @throws std::invalid_argument  the scheme does not exist or does not fit the shape
 /// @note one pass over the weights, two for per_tensor. Weights are divided and decoded in float where float holds them exactly
 ///       (in double for f64 scales and wider weights), errors added up in double, to 1e-12, in an order that does not depend on the
-///       number of threads; from 2^20 floats on sixteen of them are added up in float first, to 1e-9. Memory beyond a row or a block of rows only where a range is searched for per tensor
+///       number of threads; from 2^20 floats on, for codes of up to 8 bits, 32 of them are added up in float first, to 1e-8. Memory
+///       beyond a row or a block of rows only where a range is searched for per tensor
 /// @see simulate_sweep for many schemes at once
 template <tensor W>
 [[nodiscard]] quantization_error simulate_quantization(const W& weights, const scheme& options = {}, const simulate_options& extras = {})

@@ -69,7 +69,7 @@ tensor_code find_tensor_code(const weight_source& source, const scheme& options)
     return result;
 }
 
-// Tensors of as many weights are added up by quick_error_kernel, whose sums are then off by less than 1e-9.
+// Tensors of as many weights are added up by quick_error_kernel, whose sums are then off by less than 1e-8.
 inline constexpr std::size_t quick_sums_from = std::size_t{1} << 20;
 inline constexpr double smallest_quick = 0x1p-40, largest_quick = 0x1p60;  // magnitudes whose squares and products are floats
 
@@ -79,27 +79,27 @@ struct strip_work
 {
     explicit strip_work(const weight_source& source) : reader(source) {}
 
-    // Brings the weights of a strip, finite ones; `signal` becomes what they have in common for all schemes.
-    void start(const strip& s, error_sums& signal, bool quick = false)
+    // Brings the weights of a strip, finite ones; `signal` becomes what they have in common for all schemes. With `first`, the scheme
+    // that comes first, quick sums will do.
+    void start(const strip& s, error_sums& signal, const scheme* first = nullptr)
     {
         count = s.size();
         x = reader.read(s);
         signal = {};
+        ranges.start_strip();
         if constexpr (sizeof(Real) == sizeof(float)) {
-            if (quick)
-                dispatch(quick_signal_kernel{}, x, count, &signal);
+            if (first && add_quickly(group_size_of(s, *first), first->symmetric, signal))
+                return;
         }
-        if (!(signal.max_magnitude >= smallest_quick && signal.max_magnitude <= largest_quick && std::isfinite(signal.signal))) {
-            signal = {};
-            dispatch(signal_kernel{}, x, count, &signal);
-        }
+        ranges.start_strip();
+        signal = {};
+        dispatch(signal_kernel{}, x, count, &signal);
         if (!std::isfinite(signal.signal)) {
             x = reader.finite(x, count);
             signal = {.non_finite_count = reader.non_finite().size()};
             dispatch(signal_kernel{}, x, count, &signal);
         }
         signal.count = count - signal.non_finite_count;
-        ranges.start_strip();
     }
 
     strip_code<Real> code_for(const strip& s, const scheme& options, const tensor_code& whole)
@@ -128,6 +128,21 @@ struct strip_work
     std::vector<double> noise;
     const Real* x = nullptr;
     std::size_t count = 0;
+
+private:
+    // Sums and extremes in one go; false where floats have not the range for it.
+    bool add_quickly(std::size_t group_size, bool magnitudes, error_sums& signal)
+    {
+        if (!has_whole_vectors(count, group_size))
+            return false;
+        auto& range = ranges.room_for(count, group_size, magnitudes);
+        if (magnitudes)
+            dispatch(quick_signal_kernel<true>{}, x, count, group_size, range.low.data(), range.high.data(), &signal);
+        else
+            dispatch(quick_signal_kernel<false>{}, x, count, group_size, range.low.data(), range.high.data(), &signal);
+        signal.count = count;
+        return signal.max_magnitude >= smallest_quick && signal.max_magnitude <= largest_quick;
+    }
 };
 
 // The sums that belong to one scheme, from those of its decoded weights and those of the weights.
@@ -141,14 +156,24 @@ inline error_sums with_signal(error_sums errors, const error_sums& signal)
     return errors;
 }
 
-// No error, square or product of errors leaves the range of floats, or where it does it is nothing beside the others.
-template <class Real>
-bool fits_quick_sums(const strip_code<Real>& code, std::size_t count, const error_sums& signal)
+// Adds up the errors of a strip in quick sums; false where these cannot do it: they do not know the rounding, codes are finer than 8 bits, or an error,
+// a square or a product of errors could leave the range of floats and be more than nothing beside the others.
+inline bool simulate_quickly(const strip_code<float>& code, const float* x, std::size_t count, const error_sums& signal, const float* ahead,
+                             error_sums& errors)
 {
-    std::int32_t outside = 0;
-    for (std::size_t g = 0; g < divide_up(count, code.group_size); ++g)
-        outside += code.scale[g] < static_cast<Real>(smallest_quick) || code.scale[g] > static_cast<Real>(largest_quick / 65536);
-    return outside == 0 && signal.max_magnitude <= largest_quick;
+    constexpr float most_levels = 256;
+    if (code.half_away || code.noise || code.highest_code - code.lowest_code >= most_levels || signal.non_finite_count > 0 || !(signal.max_magnitude <= largest_quick)
+        || !has_whole_vectors(count, code.group_size))
+        return false;
+    const quick_needs needs = dispatch(quick_needs_kernel{}, &code, divide_up(count, code.group_size), static_cast<float>(smallest_quick),
+                                       static_cast<float>(largest_quick / 65536));
+    if (needs.more_range)
+        return false;
+    if (needs.clamping)
+        dispatch(quick_error_kernel<true>{}, &code, x, count, ahead, &errors);
+    else
+        dispatch(quick_error_kernel<false>{}, &code, x, count, ahead, &errors);
+    return true;
 }
 
 template <class Real, class Decoded>
@@ -156,12 +181,10 @@ error_sums simulate_strip(const strip_code<Real>& code, const strip_work<Real>& 
 {
     error_sums errors;
     if constexpr (sizeof(Real) == sizeof(float)) {
-        if (quick && fits_quick_sums(code, work.count, signal)) {
-            dispatch(simulate_kernel<Real, Decoded, true>{}, &code, work.x, work.count, ahead, &errors);
+        if (quick && simulate_quickly(code, work.x, work.count, signal, ahead, errors))
             return with_signal(errors, signal);
-        }
     }
-    dispatch(simulate_kernel<Real, Decoded, false>{}, &code, work.x, work.count, ahead, &errors);
+    dispatch(simulate_kernel<Real, Decoded>{}, &code, work.x, work.count, &errors);
     return with_signal(errors, signal);
 }
 
@@ -180,7 +203,7 @@ std::vector<error_sums> simulate_strips(const weight_source& source, const group
             const strip s = layout[i], next = layout[i + 1 < end ? i + 1 : i];
             const Real* ahead = i + 1 < end && next.size() == s.size() ? work.reader.place_of(next) : nullptr;
             error_sums signal;
-            work.start(s, signal, quick);
+            work.start(s, signal, quick ? schemes.data() : nullptr);
             for (std::size_t k = 0; k < schemes.size(); ++k) {
                 const strip_code<Real> code = work.code_for(s, schemes[k], wholes[k]);
                 sums[k] += simulate_strip<Real, Decoded>(code, work, signal, k == 0 ? ahead : nullptr, quick);
