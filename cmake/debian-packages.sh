@@ -5,7 +5,7 @@
 build_packages=(
     g++ cmake ninja-build pkg-config
     libxtensor-dev libxtensor-blas-dev libopenblas-dev libfmt-dev libtbb-dev
-    nlohmann-json3-dev libprotozero-dev libzip-dev libcli11-dev
+    nlohmann-json3-dev libprotozero-dev libzip-dev zlib1g-dev libcli11-dev
 )
 # shellcheck disable=SC2034
 test_packages=(catch2 libbenchmark-dev python3 python3-jsonschema)

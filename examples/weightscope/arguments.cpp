@@ -123,31 +123,29 @@ std::vector<output_argument> model_arguments::outputs() const
     return wanted;
 }
 
-void add_model_arguments(CLI::App& sub, model_arguments& arguments)
+void add_name_arguments(CLI::App& sub, weightscope::name_filter_options& names)
 {
     const CLI::Validator pattern(fault_of_pattern, "");
+    add_list(sub, "--include", names.include, "REGEX", "take the tensors with a match in their name (repeatable)")->check(pattern);
+    add_list(sub, "--exclude", names.exclude, "REGEX", "leave out those with a match in their name (repeatable)")->check(pattern);
+    add_list(sub, "--restrict", names.restrict_to, "A,B", "take the tensors that have one of these in their name")->delimiter(',');
+}
+
+void add_model_arguments(CLI::App& sub, model_arguments& arguments)
+{
     sub.set_version_flag("--version", std::string(weightscope::version), "print the version");
     sub.add_option("MODEL", arguments.location,
                    "a file, a folder of shards, or a hub id in the local Hugging Face cache")
         ->required()
         ->type_name("");
-    add_list(sub, "--include", arguments.names.include, "REGEX",
-             "take the tensors with a match in their name (repeatable)")
-        ->check(pattern);
-    add_list(sub, "--exclude", arguments.names.exclude, "REGEX",
-             "leave out those with a match in their name (repeatable)")
-        ->check(pattern);
-    add_list(sub, "--restrict", arguments.names.restrict_to, "A,B",
-             "take the tensors that have one of these in their name")
-        ->delimiter(',');
+    add_name_arguments(sub, arguments.names);
     sub.add_option("--output", arguments.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub.add_option("--csv", arguments.csv, "write a table with one row per tensor; - is stdout")->type_name("FILE");
     sub.add_flag("--quiet", arguments.quiet, "print nothing but errors");
 }
 
-weightscope::model open_for(const model_arguments& arguments)
+void require_outputs(const std::vector<output_argument>& outputs)
 {
-    const std::vector<output_argument> outputs = arguments.outputs();
     for (std::size_t i = 0; i < outputs.size(); ++i)
         for (std::size_t k = i + 1; k < outputs.size(); ++k)
             if (outputs[i].target == outputs[k].target)
@@ -155,6 +153,12 @@ weightscope::model open_for(const model_arguments& arguments)
                                               outputs[k].option, outputs[i].target));
     for (const output_argument& output : outputs)
         require_writable(output.target);
+}
+
+weightscope::model open_for(const model_arguments& arguments)
+{
+    const std::vector<output_argument> outputs = arguments.outputs();
+    require_outputs(outputs);
     weightscope::model m = weightscope::open_model(arguments.location);
     for (const output_argument& output : outputs)
         require_apart(m, output.target);
@@ -164,7 +168,11 @@ weightscope::model open_for(const model_arguments& arguments)
 
 bool uses_stdout(const model_arguments& arguments)
 {
-    const std::vector<output_argument> outputs = arguments.outputs();
+    return uses_stdout(arguments.outputs());
+}
+
+bool uses_stdout(const std::vector<output_argument>& outputs)
+{
     return std::any_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.target == "-"; });
 }
 

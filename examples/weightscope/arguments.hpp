@@ -32,6 +32,9 @@ struct model_arguments
     [[nodiscard]] std::vector<output_argument> outputs() const;
 };
 
+/// Adds --include, --exclude and --restrict to a command.
+void add_name_arguments(CLI::App& sub, weightscope::name_filter_options& names);
+
 /// Adds MODEL and these options to a command.
 void add_model_arguments(CLI::App& sub, model_arguments& arguments);
 
@@ -56,7 +59,13 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model
 [[nodiscard]] weightscope::model open_for(const model_arguments& arguments);
 
+/// Throws unless each of these is a file of its own that can be written.
+/// @throws usage_error                two name one file
+/// @throws weightscope::write_error
+void require_outputs(const std::vector<output_argument>& outputs);
+
 /// Whether stdout is wanted for one of the outputs and must carry nothing else.
+[[nodiscard]] bool uses_stdout(const std::vector<output_argument>& outputs);
 [[nodiscard]] bool uses_stdout(const model_arguments& arguments);
 
 /// Writes `text` to a file, whole or not at all, or to stdout where `target` is "-".

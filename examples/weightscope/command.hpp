@@ -28,6 +28,11 @@ public:
 using command = std::function<int()>;
 
 // Each adds one command to the tool. Once the command line is read, `chosen` is the one that it names.
+void add_compare(CLI::App& tool, command& chosen);
+void add_explain(CLI::App& tool, command& chosen);
 void add_inspect(CLI::App& tool, command& chosen);
 void add_scan(CLI::App& tool, command& chosen);
+void add_watch(CLI::App& tool, command& chosen);
+void add_prune(CLI::App& tool, command& chosen);
 void add_quantize(CLI::App& tool, command& chosen);
+void add_report(CLI::App& tool, command& chosen);

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <weightscope/core/ggml_type.hpp>
 #include <weightscope/core/version.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
@@ -37,8 +40,23 @@ struct total
     {
         ++tensors;
         parameters += tensor.tied_to.empty() ? tensor.size() : 0;  // shared storage counts once
-        bytes += tensor.tied_to.empty() ? tensor.bytes.size() : 0;
+        bytes += tensor.tied_to.empty() ? tensor.stored_bytes() : 0;
     }
+};
+
+std::optional<double> bits_per_weight(std::size_t parameters, std::uint64_t bytes)
+{
+    return parameters == 0 ? std::nullopt : std::optional(8 * static_cast<double>(bytes) / static_cast<double>(parameters));
+}
+
+// How tensors are stored, and for those in blocks of ggml what a block is.
+struct storage_total
+{
+    total sums = {};
+    std::string name = {};
+    weightscope::dtype dtype = weightscope::dtype::float32;
+    bool listed_only = false;
+    const weightscope::ggml_type* block = nullptr;
 };
 
 struct inventory
@@ -46,19 +64,39 @@ struct inventory
     weightscope::model model;
     std::vector<const weightscope::named_tensor*> tensors;  // those that the filters leave
     total all;
-    std::map<weightscope::dtype, total> by_dtype;
+    std::size_t parts = 0;  // codes and scales of others among them, which the totals leave out
+    std::vector<storage_total> by_storage;
 };
+
+const weightscope::ggml_type* block_of(const weightscope::named_tensor& tensor, const weightscope::model& model)
+{
+    const bool blocks = !tensor.encoding.empty() && model.format.starts_with("GGUF");
+    return blocks ? weightscope::find_ggml_type(tensor.encoding) : nullptr;
+}
 
 inventory take_inventory(const model_arguments& arguments)
 {
-    inventory result{.model = open_for(arguments), .tensors = {}, .all = {}, .by_dtype = {}};
+    inventory result{.model = open_for(arguments), .tensors = {}, .all = {}, .by_storage = {}};
     const weightscope::name_filter filter(arguments.names);
     for (const weightscope::named_tensor& tensor : result.model.tensors)
         if (filter.takes(tensor.name)) {
             result.tensors.push_back(&tensor);
+            if (!tensor.part_of.empty()) {
+                ++result.parts;
+                continue;
+            }
             result.all.add(tensor);
-            result.by_dtype[tensor.dtype].add(tensor);
+            const std::string name = tensor.storage();
+            auto same = std::find_if(result.by_storage.begin(), result.by_storage.end(), [&](const auto& t) { return t.name == name; });
+            if (same == result.by_storage.end())
+                same = result.by_storage.insert(same, {.name = name,
+                                                       .dtype = tensor.dtype,
+                                                       .listed_only = !weightscope::is_numeric(tensor.dtype),
+                                                       .block = block_of(tensor, result.model)});
+            same->sums.add(tensor);
         }
+    std::sort(result.by_storage.begin(), result.by_storage.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.dtype, a.name) < std::tie(b.dtype, b.name); });
     return result;
 }
 
@@ -70,11 +108,17 @@ std::string shape_of(const weightscope::named_tensor& tensor, std::string_view s
 std::string to_json(const inventory& found)
 {
     const auto totals = [](const total& t) -> json {
-        return {{"tensors", t.tensors}, {"parameters", t.parameters}, {"bytes", t.bytes}};
+        const auto bits = bits_per_weight(t.parameters, t.bytes);
+        return {{"tensors", t.tensors}, {"parameters", t.parameters}, {"bytes", t.bytes}, {"bits_per_weight", bits ? json(*bits) : json()}};
     };
     json dtypes = json::object(), tensors = json::array(), metadata = json::object();
-    for (const auto& [dtype, t] : found.by_dtype)
-        dtypes[std::string(to_string(dtype))] = totals(t);
+    for (const storage_total& t : found.by_storage) {
+        json& entry = dtypes[t.name] = totals(t.sums);
+        if (t.block)
+            entry["block"] = {{"weights", t.block->block_weights}, {"bytes", t.block->block_bytes}};
+        if (t.listed_only)
+            entry["listed_only"] = true;
+    }
     std::unordered_set<std::string_view> keys;
     for (const auto& [key, value] : found.model.metadata)
         if (keys.insert(key).second)  // shards may differ
@@ -83,19 +127,25 @@ std::string to_json(const inventory& found)
     for (const weightscope::named_tensor* tensor : found.tensors) {
         json entry = {{"name", tensor->name},
                       {"shape", tensor->shape},
-                      {"dtype", to_string(tensor->dtype)},
+                      {"dtype", tensor->storage()},
                       {"parameters", tensor->size()},
-                      {"bytes", tensor->bytes.size()},
+                      {"bytes", tensor->stored_bytes()},
                       {"file", tensor->file ? tensor->file->path().string() : found.model.path.string()},
                       {"offset", tensor->offset}};
         if (!tensor->tied_to.empty())
             entry["tied_to"] = tensor->tied_to;
+        if (!tensor->part_of.empty())
+            entry["part_of"] = tensor->part_of;
+        if (tensor->decoder)
+            entry["decoded_as"] = to_string(tensor->dtype);
         tensors.push_back(std::move(entry));
     }
     json model = {{"path", found.model.path.string()},
                   {"format", found.model.format},
                   {"architecture", found.model.architecture}};
     model.update(totals(found.all));
+    model["parts"] = found.parts;
+    model["notes"] = found.model.notes;
     const json document = {{"schema", "weightscope/inspect/1"}, {"version", weightscope::version},
                            {"model", std::move(model)},         {"metadata", std::move(metadata)},
                            {"dtypes", std::move(dtypes)},       {"tensors", std::move(tensors)}};
@@ -104,37 +154,74 @@ std::string to_json(const inventory& found)
 
 std::string to_csv(const inventory& found)
 {
-    std::string text = "name,shape,dtype,parameters,bytes,tied_to\n";
-    for (const weightscope::named_tensor* tensor : found.tensors)
-        text += fmt::format("{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name),
-                            shape_of(*tensor, "x", ""), to_string(tensor->dtype), tensor->size(), tensor->bytes.size(),
-                            weightscope::detail::quoted(tensor->tied_to));
+    std::string text = "name,shape,dtype,parameters,bytes,tied_to,part_of,bits_per_weight\n";
+    for (const weightscope::named_tensor* tensor : found.tensors) {
+        const auto bits = bits_per_weight(tensor->size(), tensor->stored_bytes());
+        text += fmt::format("{},{},{},{},{},{},{},{}\n", weightscope::detail::quoted(tensor->name), shape_of(*tensor, "x", ""),
+                            weightscope::detail::quoted(tensor->storage()), tensor->size(), tensor->stored_bytes(),
+                            weightscope::detail::quoted(tensor->tied_to), weightscope::detail::quoted(tensor->part_of),
+                            bits ? fmt::format("{}", *bits) : std::string());
+    }
     return text;
+}
+
+// With as many of four decimals as there are.
+std::string shown_bits(std::optional<double> bits)
+{
+    if (!bits)
+        return "-";
+    std::string text = fmt::format("{:.4f}", *bits);
+    text.erase(text.find_last_not_of('0') + 1);
+    return text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+}
+
+// What cannot be seen in the tables.
+std::vector<std::string> remarks_on(const inventory& found)
+{
+    std::vector<std::string> remarks;
+    for (const storage_total& t : found.by_storage) {
+        if (t.block)
+            remarks.push_back(fmt::format("{}: {} weights in {} bytes, {} bits per weight{}", t.name, t.block->block_weights,
+                                          t.block->block_bytes, shown_bits(t.block->bits_per_weight()),
+                                          t.listed_only ? "; listed only: what its codes stand for is not known here" : ""));
+        else if (t.listed_only)
+            remarks.push_back(fmt::format("{}: listed only, not analysed", harmless(t.name)));
+    }
+    if (found.parts > 0)
+        remarks.push_back(fmt::format("tensors that are codes or scales of others, not counted: {}", fmt::group_digits(found.parts)));
+    for (const std::string& note : found.model.notes)
+        remarks.push_back(harmless(note));
+    return remarks;
 }
 
 std::string to_console(const inventory& found)
 {
     const auto grouped = [](auto count) { return fmt::format("{}", fmt::group_digits(count)); };
     weightscope::detail::text_table tensors{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}};
-    weightscope::detail::text_table dtypes{.headings = {"in all", "tensors", "parameters", "bytes"}};
+    weightscope::detail::text_table dtypes{.headings = {"in all", "tensors", "parameters", "bytes", "bits per weight"}};
     for (const weightscope::named_tensor* tensor : found.tensors) {
-        const std::string tie = tensor->tied_to.empty() ? "" : " = " + harmless(tensor->tied_to);
-        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"),
-                                std::string(to_string(tensor->dtype)), grouped(tensor->size()),
-                                grouped(tensor->bytes.size())});
+        const std::string tie = !tensor->tied_to.empty()   ? " = " + harmless(tensor->tied_to)
+                                : !tensor->part_of.empty() ? " (part of " + harmless(tensor->part_of) + ")"
+                                                           : "";
+        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), harmless(tensor->storage()),
+                                grouped(tensor->size()), grouped(tensor->stored_bytes())});
     }
-    for (const auto& [dtype, t] : found.by_dtype)
-        dtypes.rows.push_back(
-            {std::string(to_string(dtype)), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes)});
-    dtypes.rows.push_back({"all", grouped(found.all.tensors), grouped(found.all.parameters), grouped(found.all.bytes)});
+    const auto add_row = [&](std::string name, const total& t) {
+        dtypes.rows.push_back({std::move(name), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes),
+                               shown_bits(bits_per_weight(t.parameters, t.bytes))});
+    };
+    for (const storage_total& t : found.by_storage)
+        add_row(harmless(t.name), t.sums);
+    add_row("all", found.all);
 
     constexpr std::size_t unlimited = 1'000'000;
     const std::size_t width = is_terminal(stdout) ? terminal_width() : unlimited;
     const weightscope::model& m = found.model;
     const std::string architecture = m.architecture.empty() ? "" : ", " + harmless(m.architecture);
     const std::string title = fmt::format("{}: {}{}", harmless(m.path.string()), m.format, architecture);
-    return fmt::format("{}\n\n{}\n\n{}\n", title, fmt::join(tensors.lines(width), "\n"),
-                       fmt::join(dtypes.lines(width), "\n"));
+    const std::vector<std::string> remarks = remarks_on(found);
+    return fmt::format("{}\n\n{}\n\n{}\n{}{}{}", title, fmt::join(tensors.lines(width), "\n"), fmt::join(dtypes.lines(width), "\n"),
+                       remarks.empty() ? "" : "\n", fmt::join(remarks, "\n"), remarks.empty() ? "" : "\n");
 }
 
 int run_inspect(const model_arguments& arguments)

@@ -21,6 +21,7 @@ Examples:
   weightscope scan checkpoint-500/ --output scan.json --fail-on critical
   weightscope inspect openai-community/gpt2 --include attn
   weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
+  weightscope report scan.json --charts charts
 
 Exit status:
   0    done
@@ -65,6 +66,11 @@ int run(int argc, char** argv)
     add_inspect(tool, chosen);
     add_scan(tool, chosen);
     add_quantize(tool, chosen);
+    add_prune(tool, chosen);
+    add_compare(tool, chosen);
+    add_watch(tool, chosen);
+    add_explain(tool, chosen);
+    add_report(tool, chosen);
     try {
         tool.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -25,12 +25,14 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/plot_points.hpp>
 #include <weightscope/report/quantization_study_console.hpp>
 #include <weightscope/report/quantization_study_csv.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 #include "arguments.hpp"
+#include "chart_arguments.hpp"
 #include "command.hpp"
 #include "progress_line.hpp"
 #include "terminal.hpp"
@@ -54,6 +56,7 @@ struct quantize_arguments
     std::string orientation = "detect";
     std::string write, pack;  // safetensors
     std::string take;         // a variant
+    chart_arguments charts;
     std::size_t top_issues = 10;
     std::string progress = "auto";
 };
@@ -218,6 +221,7 @@ int run_quantize(quantize_arguments arguments)
         throw usage_error("--skip-first-last and --quantize-first-last contradict each other; take one of them");
     if (!arguments.take.empty() && arguments.write.empty() && arguments.pack.empty())
         throw usage_error("--take names the variant for --write or --pack, and neither is given");
+    require_chart_folder(arguments.charts);
     const weightscope::model m = open_for(arguments.model);
     const weightscope::quantization_study_result study = study_with_progress(m, arguments);
     const std::size_t variant = taken_variant(study, arguments);
@@ -229,6 +233,8 @@ int run_quantize(quantize_arguments arguments)
         print(to_console(study, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
                                  .color = wants_color(),
                                  .top_issues = arguments.top_issues}));
+    if (!arguments.charts.folder.empty())
+        write_charts(arguments.charts, std::vector{plot_scheme_errors(study)}, arguments.model.quiet || uses_stdout(arguments.model));
     if (tell_lost(study))
         return exit_status::unreadable;
     write_models(m, study, variant, arguments);
@@ -310,6 +316,7 @@ void add_quantize(CLI::App& tool, command& chosen)
         ->check(no_stdout("a model"));
     sub->add_option("--pack", a.pack, "write packed codes, scales and zero points")->type_name("OUT.safetensors")->check(no_stdout("a model"));
     sub->add_option("--take", a.take, "the variant to write or pack (the recommended one)")->type_name("NAME");
+    add_chart_arguments(*sub, a.charts);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "rows of the table of the worst layers (10)");
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");
     add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"}, "show progress on stderr; auto is on a terminal");

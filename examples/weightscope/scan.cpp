@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,11 +11,12 @@
 
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/io/printable.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/judge.hpp>
+#include <weightscope/report/plot_scan.hpp>
+#include <weightscope/report/plot_weight_heatmap.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/report/spectra_file.hpp>
@@ -22,10 +24,11 @@
 #include <weightscope/scope.hpp>
 
 #include "arguments.hpp"
+#include "chart_arguments.hpp"
 #include "command.hpp"
 #include "progress_line.hpp"
-#include "rule_arguments.hpp"
 #include "terminal.hpp"
+#include "verdict_arguments.hpp"
 
 namespace {
 
@@ -35,10 +38,9 @@ struct scan_arguments
     std::vector<std::string> methods;
     weightscope::scan_options options;
     std::string orientation = "detect";
-    rule_arguments rules;
-    std::size_t top_issues = 10;
+    verdict_arguments verdict;
+    chart_arguments charts;
     std::string progress = "auto";
-    std::string fail_on = "never";
     std::string spectra;        // NPZ
     std::string weightwatcher;  // CSV
 };
@@ -75,30 +77,34 @@ weightscope::scan_result scan_with_progress(const weightscope::model& m, const s
     });
 }
 
-// Says which tensors the scan lost, if it lost any.
-bool tell_lost(const weightscope::scan_result& scan)
-{
-    const auto lost = [](const weightscope::layer_result& layer) { return !layer.error.empty(); };
-    const auto count = static_cast<std::size_t>(std::count_if(scan.layers.begin(), scan.layers.end(), lost));
-    if (count == 0)
-        return false;
-    const auto& first = *std::find_if(scan.layers.begin(), scan.layers.end(), lost);
-    print_error(fmt::format("{}: {} of {} tensors could not be analysed, '{}' first: {}{}", scan.model.path, count,
-                            scan.layers.size(), weightscope::printable(first.name), first.error,
-                            count < scan.layers.size() ? "; the result holds the others" : ""));
-    return true;
-}
-
 void write_spectra(const std::string& target, const weightscope::scan_result& scan)
 {
     const interrupts_held held;
     weightscope::write_spectra(target, scan);
 }
 
+// All charts of a scan, those of single layers with a map of their weights, which the scan itself does not hold.
+std::vector<weightscope::chart> charts_of(const weightscope::model& m, const weightscope::scan_result& scan, const weightscope::health_result& health,
+                                          const chart_arguments& arguments)
+{
+    if (arguments.folder.empty())
+        return {};
+    const auto draw_weights = [&](const weightscope::layer_result& layer) -> std::optional<weightscope::chart> {
+        const auto tensor = std::find_if(m.tensors.begin(), m.tensors.end(), [&](const auto& t) { return t.name == layer.name; });
+        if (tensor == m.tensors.end() || layer.shape.size() < 2 || layer.parameters == 0)
+            return std::nullopt;
+        return visit(*tensor, [&](const auto& weights) {
+            return weightscope::plot_weight_heatmap(weights, layer.name, {.transposed = layer.transposed});
+        });
+    };
+    return plot_scan(scan, health, {.weight_heatmap = draw_weights});
+}
+
 int run_scan(scan_arguments arguments)
 {
     arguments.model.more_outputs = {{"--spectra", arguments.spectra}, {"--weightwatcher", arguments.weightwatcher}};
-    const std::vector<weightscope::rule> rules = rules_of(arguments.rules);
+    const std::vector<weightscope::rule> rules = rules_of(arguments.verdict.rules);
+    require_chart_folder(arguments.charts);
     const weightscope::model m = open_for(arguments.model);
     const weightscope::scan_result scan = scan_with_progress(m, arguments);
     const weightscope::health_result health = judge(scan, rules);
@@ -113,22 +119,13 @@ int run_scan(scan_arguments arguments)
     if (!arguments.weightwatcher.empty())
         write_output(arguments.weightwatcher, weightscope::to_weightwatcher_csv(weightwatcher_layers));
     if (!arguments.model.quiet && !uses_stdout(arguments.model)) {
-        print(to_console(scan, health,
-                         {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
-                          .color = wants_color(),
-                          .top_issues = arguments.top_issues}));
+        tell_verdict(scan, health, arguments.verdict);
         if (!arguments.weightwatcher.empty())
             print("\n" + to_text(to_weightwatcher_means(weightwatcher_layers)));
     }
 
-    if (tell_lost(scan))
-        return exit_status::unreadable;
-    const std::size_t critical = health.count(weightscope::severity::critical),
-                      warning = health.count(weightscope::severity::warning);
-    const std::size_t counted = arguments.fail_on == "critical"  ? critical
-                                : arguments.fail_on == "warning" ? critical + warning
-                                                                 : 0;
-    return counted > 0 ? exit_status::finding : exit_status::done;
+    write_charts(arguments.charts, charts_of(m, scan, health, arguments.charts), arguments.model.quiet || uses_stdout(arguments.model));
+    return status_of(scan, health, arguments.verdict);
 }
 
 }  // namespace
@@ -165,12 +162,10 @@ void add_scan(CLI::App& tool, command& chosen)
     add_number("--convolution-input", a.options.convolution_input, 1, 4096,
                "also the norm of convolutions as maps of inputs with N points a side");
     add_choice(*sub, "--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");
-    add_rule_arguments(*sub, a.rules);
-    add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "findings to print, and rows of each table (10)");
+    add_verdict_arguments(*sub, a.verdict);
+    add_chart_arguments(*sub, a.charts);
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");
     add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"},
                "show progress on stderr; auto is on a terminal");
-    add_choice(*sub, "--fail-on", a.fail_on, {"critical", "warning", "never"},
-               "exit with 1 where a finding is as bad or worse");
     sub->callback([&chosen, arguments] { chosen = [arguments] { return run_scan(*arguments); }; });
 }

@@ -100,6 +100,12 @@ void print_error(std::string_view message)
     (void)write_now(stderr, fmt::format("weightscope: error: {}\n", weightscope::printable(message, longest)));
 }
 
+void print_warning(std::string_view message)
+{
+    constexpr std::size_t longest = 4000;
+    (void)write_now(stderr, fmt::format("weightscope: warning: {}\n", weightscope::printable(message, longest)));
+}
+
 void set_line_open(bool open)
 {
     line_open = open;

@@ -24,6 +24,9 @@ void prepare_process();
 /// Writes one line to stderr: "weightscope: error: " and the message, made fit for a terminal.
 void print_error(std::string_view message);
 
+/// Writes one line to stderr: "weightscope: warning: " and the message, made fit for a terminal.
+void print_warning(std::string_view message);
+
 /// Tells Ctrl-C whether it has a progress line to leave.
 void set_line_open(bool open);
 

@@ -1,177 +1,26 @@
 #pragma once
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include <weightscope/analyzers/convolution_norm.hpp>
-#include <weightscope/analyzers/elements.hpp>
-#include <weightscope/analyzers/expected_seconds.hpp>
-#include <weightscope/analyzers/spectral.hpp>
-#include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/core/schedule.hpp>
-#include <weightscope/core/transpose.hpp>
-#include <weightscope/core/weight_source.hpp>
-#include <weightscope/io/dtype.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/io/name_filter.hpp>
-#include <weightscope/io/printable.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/study/scan_tensor.hpp>
 
 namespace weightscope {
-
-namespace detail {
-
-// The tensors that the options choose, stacks of experts taken apart.
-inline std::vector<named_tensor> chosen_tensors(const model& m, const scan_options& options)
-{
-    const name_filter filter({.include = options.include, .exclude = options.exclude, .restrict_to = options.restrict_to});
-    std::vector<named_tensor> chosen;
-    for (const named_tensor& tensor : m.tensors) {
-        if (!filter.takes(tensor.name))
-            continue;
-        for (named_tensor& part : unstack_experts(tensor))
-            chosen.push_back(std::move(part));
-    }
-    if (chosen.empty() && !m.tensors.empty()) {
-        std::string names;
-        for (const named_tensor& tensor : std::span(m.tensors).first(std::min<std::size_t>(m.tensors.size(), 3)))
-            names += (names.empty() ? "" : ", ") + printable(tensor.name);
-        throw std::invalid_argument(fmt::format("weightscope::scan(model, options): include, exclude and restrict leave none of the {} tensors ({}{})",
-                                                m.tensors.size(), names, m.tensors.size() > 3 ? ", ..." : ""));
-    }
-    return chosen;
-}
-
-// Seconds of one thread.
-inline double expected_cost(const named_tensor& tensor, const scan_options& options)
-{
-    const std::size_t count = tensor.size(), rank = tensor.shape.size();
-    double seconds = 1e-5 + expected_element_seconds(count, bits_of(tensor.dtype) / 8);
-    if (!options.spectral || rank < 2 || count == 0)
-        return seconds;
-    const std::size_t rows = tensor.shape[0], in = tensor.shape[1];
-    seconds += expected_spectrum_seconds(rows, count / rows);
-    if (options.heavy_tail)
-        seconds += static_cast<double>(options.shuffles) * expected_shuffle_seconds(rows, count / rows);
-    if (rank >= 3 && options.tap_spectra)
-        seconds += static_cast<double>(count / (rows * in)) * expected_spectrum_seconds(rows, in);
-    if (rank >= 3 && options.convolution_input > 0)
-        seconds += std::pow(static_cast<double>(options.convolution_input), static_cast<double>(rank - 2)) / 2
-                 * expected_spectrum_seconds(2 * rows, 2 * in);
-    return seconds;
-}
-
-// `elements` are finite.
-inline void analyze_convolution(const weight_source& elements, layer_result& layer, const scan_options& options)
-{
-    if (!options.tap_spectra && options.convolution_input == 0)
-        return;
-    const convolution_weights weights = convolution_of(elements, layer.shape[0], layer.shape[1]);
-    const double largest = max_magnitude(elements);
-    if (options.tap_spectra)
-        layer.tap_spectra = tap_spectra(weights, largest, {});
-    if (options.convolution_input > 0)
-        layer.convolution_norm =
-            convolution_norm(weights, std::span(layer.shape).subspan(2), largest, {.input_size = options.convolution_input});
-}
-
-inline void analyze_layer(const weight_source& elements, layer_result& layer, const scan_options& options)
-{
-    const bool is_matrix = layer.shape.size() >= 2;
-    matrix_source matrix = matrix_of(elements, is_matrix ? layer.shape[0] : 0);
-    std::vector<std::uint64_t> storage;
-    if (layer.transposed)
-        matrix = transposed(matrix, storage);
-    elements_options wanted;
-    wanted.quantization->bits = options.bits;
-    wanted.quantization->group_size = options.group_size;
-    if (!options.basic_stats)
-        wanted.basic_stats.reset();
-    if (!options.quantization)
-        wanted.quantization.reset();
-    if (!options.sparsity)
-        wanted.sparsity.reset();
-    elements_result result = analyze_elements(matrix.elements, is_matrix ? std::optional(matrix.rows) : std::nullopt, wanted);
-    layer.census = result.census;
-    layer.basic_stats = std::move(result.basic_stats);
-    layer.quantization = std::move(result.quantization);
-    layer.sparsity = std::move(result.sparsity);
-    if (!options.spectral || !is_matrix)
-        return;
-    spectral_options spectra;
-    if (options.heavy_tail) {
-        spectra.heavy_tail.emplace();
-        spectra.marchenko_pastur = {.shuffles = options.shuffles, .seed = options.seed};
-    }
-    layer.spectral = spectral(matrix, spectra);
-    if (layer.shape.size() >= 3 && layer.census->finite_count() == layer.census->count)
-        analyze_convolution(elements, layer, options);
-}
-
-inline void scan_tensor(const named_tensor& tensor, layer_result& layer, const scan_options& options)
-{
-    if (!tensor.part_of.empty()) {
-        layer.skipped = fmt::format("holds codes or scales of '{}', which is analysed", printable(tensor.part_of));
-        return;
-    }
-    if (!is_numeric(tensor.dtype)) {
-        layer.skipped = fmt::format("{} has no numeric meaning here: listed, not analysed", layer.dtype);
-        return;
-    }
-    try {
-        visit(tensor, [&](const auto& weights) {
-            with_source(weights, [&](const weight_source& elements) { analyze_layer(elements, layer, options); });
-        });
-    } catch (const std::exception& error) {
-        layer.take_figures({});
-        layer.error = error.what();
-    }
-}
-
-// Whether a tensor has a spectrum whose computation keeps all threads busy, and whose Gram matrix one wants once in memory.
-inline bool runs_alone(const named_tensor& tensor, const scan_options& options)
-{
-    if (!options.spectral || tensor.shape.size() < 2 || tensor.size() == 0)
-        return false;
-    constexpr std::size_t large_spectrum = 1200;  // where tridiagonalize begins to use threads
-    constexpr double long_gram = 0.3;             // seconds; a tall matrix of which another thread would have to wait for the end
-    const std::size_t n = std::min(tensor.shape[0], tensor.size() / tensor.shape[0]);
-    return n >= large_spectrum || expected_gram_seconds(n, tensor.size() / n) >= long_gram;
-}
-
-inline scanned_model describe(const model& m)
-{
-    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
-    for (const named_tensor& tensor : m.tensors)
-        if (tensor.tied_to.empty() && tensor.part_of.empty()) {
-            result.parameters += tensor.size();
-            result.bytes += tensor.stored_bytes();
-        }
-    return result;
-}
-
-}  // namespace detail
 
 /// Analyses every tensor of a model, in parallel, and returns the figures in model order.
 ///
@@ -211,7 +60,8 @@ inline scanned_model describe(const model& m)
         layer.tied_to = tensor.tied_to;
         layer.transposed = tensor.shape.size() == 2
                         && (options.orientation == matrix_orientation::in_out
-                            || (options.orientation == matrix_orientation::detect && conv1d && detail::has_conv1d_name(tensor.name)));
+                            || (options.orientation == matrix_orientation::detect
+                                && (tensor.transposed || (conv1d && detail::has_conv1d_name(tensor.name)))));
         if (first[i] == i) {
             items.push_back(i);
             work.push_back({detail::expected_cost(tensor, options), detail::runs_alone(tensor, options)});

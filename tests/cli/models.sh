@@ -54,6 +54,7 @@ if scan := load("ollama__ollama__minicpm3-4b"):
     assert not [f for f in findings(scan) if f[1] != "all_zero"], findings(scan)
 if scan := load("JunSuzukiJapan__tl__model_2digit_latest"):
     assert findings(scan, "critical", "warning") == [(None, "untrained")], findings(scan)
+    assert scan["health"]["score"] == 39 and scan["health"]["recommendation"] == "do not deploy", scan["health"]["score"]
 if scan := load("derived__llama2xs-f32-with-tied-lm_head"):
     assert findings(scan) == [("lm_head.weight", "tied_copy")], findings(scan)
     assert scan["layers"]["lm_head.weight"]["duplicate_of"] == "model.embed_tokens.weight"

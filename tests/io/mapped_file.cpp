@@ -56,6 +56,15 @@ int status_of_foreign_fault(const std::filesystem::path& path, Prepare prepare)
 
 }  // namespace
 
+TEST_CASE("a mapped file can hold bytes that are in memory")
+{
+    const mapped_file file("entry", {std::byte{1}, std::byte{2}});
+    CHECK(file.path() == "entry");
+    CHECK(sum(file) == 3);
+    file.verify();
+    CHECK(message<io_error>([] { mapped_file("entry", {}); }) == "entry: is empty (0 bytes); download or write it again");
+}
+
 TEST_CASE("a mapped file shows the bytes of the file")
 {
     const files::temporary_folder folder;

@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 #include "files.hpp"
+#include "npz_builder.hpp"
+#include "onnx_writer.hpp"
 
 using namespace weightscope;
 using files::message;
@@ -139,13 +141,75 @@ TEST_CASE("a folder without a model is refused with what was looked for")
 {
     const files::temporary_folder folder;
     const std::string looked = folder.path().string()
-                             + ": holds no model: looked for model.safetensors.index.json, model.safetensors, "
-                               "model-*-of-*.safetensors and *.safetensors";
+                             + ": holds no model: looked for model.safetensors.index.json, *.safetensors, *.gguf, pytorch_model*.bin, "
+                               "*.onnx, *.npz, *.pt, *.pth, *.ckpt, *.bin and *.npy";
     CHECK(refusal(folder.path()) == looked);
-    files::write(folder / "pytorch_model.bin", "PK");
-    CHECK(refusal(folder.path())
-          == looked
-                 + "; 'pytorch_model.bin' is in a format that this version does not read, convert it to safetensors");
+    files::write(folder / "tf_model.h5", "HDF");
+    files::write(folder / "optimizer.pt", "?");
+    CHECK(refusal(folder.path()) == looked + "; 'tf_model.h5' is in a format that this version does not read, save its weights as safetensors");
+}
+
+TEST_CASE("a folder with a model in another format opens it, and what was passed over is said")
+{
+    const auto opened = [](const files::temporary_folder& folder) {
+        const model m = open_model(folder.path());
+        CHECK(m.path == folder.path());
+        return m.tensors.at(0).file->path().filename().string();
+    };
+    const auto array = npz_builder::small_array();
+    const files::temporary_folder folder;
+    files::write(folder / "a.npy", array);
+    CHECK(opened(folder) == "a.npy");
+    CHECK(open_model(folder.path()).format == "NPY");
+    files::write(folder / "b.npz", npz_builder::zip({{.name = "w.npy", .content = array}}));
+    CHECK(opened(folder) == "b.npz");
+    files::write(folder / "c.onnx", onnx_writer::rich_model());
+    CHECK(opened(folder) == "c.onnx");
+    CHECK(open_model(folder.path()).format == "ONNX");
+    CHECK(open_model(folder.path()).notes.back() == "opened 'c.onnx' and passed over 'b.npz'");
+    files::write(folder / "d.safetensors", files::one_tensor("w"));
+    CHECK(opened(folder) == "d.safetensors");
+    CHECK(open_model(folder.path()).notes == names{"opened 'd.safetensors' and passed over 'c.onnx' and 1 more"});
+
+    // what a trainer saves beside a checkpoint is none
+    const files::temporary_folder training;
+    files::write(training / "optimizer.pt", "?");
+    files::write(training / "training_args.bin", "?");
+    files::write(training / "last.ckpt", npz_builder::zip({{.name = "w.npy", .content = array}}));
+    CHECK(opened(training) == "last.ckpt");
+}
+
+TEST_CASE("of several models in a folder none is chosen")
+{
+    for (const std::string ending : {".gguf", ".onnx", ".npz", ".npy", ".pth"}) {
+        const files::temporary_folder folder;
+        for (const char* name : {"a", "b", "c"})
+            files::write(folder / (name + ending), "?");
+        CHECK(refusal(folder.path()) == folder.path().string() + ": holds 3 models, 'a" + ending + "', 'b" + ending + "'...; open one of them");
+    }
+}
+
+TEST_CASE("parts of a GGUF file and shards of a PyTorch checkpoint that are missing are named")
+{
+    const files::temporary_folder folder;
+    files::write(folder / "m-00001-of-00002.gguf", "GGUF");
+    CHECK(refusal(folder.path()) == folder.path().string() + ": the shard 'm-00002-of-00002.gguf' is missing; download it as well");
+    const files::temporary_folder torch;
+    files::write(torch / "pytorch_model-00002-of-00002.bin", "PK");
+    CHECK(refusal(torch.path()) == torch.path().string() + ": the shard 'pytorch_model-00001-of-00002.bin' is missing; download it as well");
+    files::write(torch / "pytorch_model.bin.index.json", R"({"weight_map":{"w":"pytorch_model-00001-of-00002.bin"}})");
+    CHECK(refusal(torch.path())
+          == (torch / "pytorch_model.bin.index.json").string()
+                 + ": byte 19: weight_map 'w': the shard 'pytorch_model-00001-of-00002.bin' is not there; download it as well");
+}
+
+TEST_CASE("the architecture of an ONNX model is its configuration's, or the name of its graph")
+{
+    const files::temporary_folder folder;
+    const auto path = files::write(folder / "m.onnx", onnx_writer::rich_model());
+    CHECK(open_model(path).architecture == "g");
+    files::write(folder / "config.json", R"({"model_type":"bert"})");
+    CHECK(open_model(path).architecture == "bert");
 }
 
 TEST_CASE("a numbered shard that is missing is named")
@@ -196,7 +260,7 @@ TEST_CASE("a shard that is no safetensors file is refused by its own name")
     // an index that names itself, or any other index
     files::write(folder / "model.safetensors.index.json", R"({"weight_map":{"a":"model.safetensors.index.json"}})");
     CHECK(refusal(folder.path())
-          == (folder / "model.safetensors.index.json").string() + ": is a JSON text, expected a shard in safetensors");
+          == (folder / "model.safetensors.index.json").string() + ": is a JSON text, expected a file of weights");
 }
 
 TEST_CASE("an index that does not tell what its shards hold is refused")

@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import math
+import os
 import re
 import sys
 
@@ -44,11 +45,67 @@ COLUMNS = {
 }
 
 
-def read_header(file):
-    length = int.from_bytes(file.read(8), "little")
-    header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    return header, 8 + length
+def read_safetensors(path):
+    """Name, shape, dtype and bytes of each tensor, in the order of the data."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        for name, tensor in sorted(header.items(), key=lambda item: (item[1]["data_offsets"], item[0])):
+            begin, end = tensor["data_offsets"]
+            file.seek(8 + length + begin)
+            yield name, tensor["shape"], tensor["dtype"], file.read(end - begin)
+
+
+def read_npz(path):
+    with np.load(path) as arrays:
+        for name in arrays.files:
+            array = arrays[name]
+            kind = {"f": "F", "i": "I", "u": "U"}[array.dtype.kind]
+            yield name, list(array.shape), f"{kind}{8 * array.dtype.itemsize}", array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def fields_of(message):
+    """Number and content of each field of a protocol buffer."""
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    at = 0
+    while at < len(message):
+        tag = varint()
+        size = {1: 8, 5: 4}.get(tag & 7)
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+            continue
+        if tag & 7 == 2:
+            size = varint()
+        yield tag >> 3, message[at : at + size]
+        at += size
+
+
+def read_onnx(path):
+    """The initializers of the graph whose elements are raw_data or one run of float_data."""
+    with open(path, "rb") as file:
+        model = file.read()
+    for graph in (content for number, content in fields_of(model) if number == 7):
+        for tensor in (content for number, content in fields_of(graph) if number == 5):
+            found = dict(fields_of(tensor))
+            shape = [content for number, content in fields_of(tensor) if number == 1]
+            dtype = {1: "F32", 7: "I64", 10: "F16"}[found[2]]
+            if found.get(9) or found.get(4):
+                yield found[8].decode(), shape, dtype, found.get(9) or found[4]
+
+
+READERS = {".safetensors": read_safetensors, ".npz": read_npz, ".onnx": read_onnx}
 
 
 def decode(raw, dtype):
@@ -216,7 +273,7 @@ def text(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", metavar="FILE.safetensors", help="a model, or its shards")
+    parser.add_argument("files", nargs="+", metavar="FILE.safetensors", help="a model, or its shards; .npz and .onnx as well")
     parser.add_argument("--columns", default=",".join(COLUMNS), help="of " + ",".join(COLUMNS) + " (default: all)")
     parser.add_argument("--include", default="", metavar="REGEX", help="only tensors whose name matches")
     parser.add_argument("--turn", metavar="REGEX", help="matrices stored [in, out] (GPT-2's Conv1D), read as [out, in]")
@@ -230,18 +287,14 @@ def main():
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(fields)
     for path in arguments.files:
-        with open(path, "rb") as file:
-            header, start = read_header(file)
-            for name, tensor in sorted(header.items(), key=lambda item: (item[1]["data_offsets"], item[0])):
-                if not re.search(arguments.include, name):
-                    continue
-                begin, end = tensor["data_offsets"]
-                file.seek(start + begin)
-                values, subnormal = decode(file.read(end - begin), tensor["dtype"])
-                turn = arguments.turn is not None and re.search(arguments.turn, name) is not None
-                row = reference(values, subnormal, tensor["shape"], turn, wanted)
-                row.update(name=name, shape="x".join(map(str, tensor["shape"])), dtype=tensor["dtype"])
-                writer.writerow([text(row.get(field)) for field in fields])
+        for name, shape, dtype, raw in READERS[os.path.splitext(path)[1]](path):
+            if not re.search(arguments.include, name):
+                continue
+            values, subnormal = decode(raw, dtype)
+            turn = arguments.turn is not None and re.search(arguments.turn, name) is not None
+            row = reference(values, subnormal, shape, turn, wanted)
+            row.update(name=name, shape="x".join(map(str, shape)), dtype=dtype)
+            writer.writerow([text(row.get(field)) for field in fields])
 
 
 if __name__ == "__main__":

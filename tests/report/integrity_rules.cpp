@@ -140,7 +140,10 @@ TEST_CASE("a model looks untrained where every bias is 0 and every norm gain 1")
                                  layer_of("h.0.norm2.w", filled(40, gain))});
     };
     const health_result health = judge(model(0, 1));
-    CHECK(told(health) == "warning untrained");
+    CHECK(told(health) == "critical untrained");
+    CHECK(health.score == 39);  // such a model is of no use to anybody
+    CHECK(health.recommendation == "do not deploy");
+    CHECK(health.limited_by == "untrained");
     CHECK(health.findings[0].layer == "");
     CHECK(health.findings[0].message == "biases still 0 and norm gains still 1: 100 % >= 100 %");
     CHECK(told(judge(model(1e-5f, 1))) == "");
@@ -154,4 +157,34 @@ TEST_CASE("one bias or one gain alone does not make a model look untrained")
           == "");
     CHECK(told(judge(made_up::scan_of({layer_of("a.weight", filled(30, 1)), layer_of("b.weight", filled(30, 1))})))
           == "");
+}
+
+TEST_CASE("a weight with one bit of its exponent set is suspected, with the value that it had")
+{
+    float_matrix w = gaussian(100, 100);
+    w(3, 4) = 0x1p123f;  // 2^-5, exponent field 122 = 0b01111010, with bit 7 set
+    const health_result health = judge(made_up::scan_of({layer_of("w", w)}));
+    CHECK(told(health) == "critical bit_flips");
+    CHECK(health.findings[0].message.starts_with("1 weight stands apart: element 304 is 1.063e+37, the largest other one 0.0"));
+    CHECK(health.findings[0].message.ends_with("; with bit 7 of its exponent cleared it is 0.03125"));
+    CHECK(health.score == 79);
+
+    w(3, 4) = 32;  // exponent field 132 = 0b10000100: no bit of it brings 32 to the size of the others, which are below 0.1
+    CHECK(told(layer_of("w", w)) == "critical rounded_away");
+}
+
+TEST_CASE("scales that are 0 or not finite are told of the parts of quantized tensors, and of nothing else")
+{
+    layer_result scales{.name = "h.0.weight_scale", .shape = {40}, .dtype = "F16", .parameters = 40};
+    scales.skipped = "holds codes or scales of 'h.0.weight', which is analysed";
+    scales.census = value_census{.count = 40, .nan_count = 1, .positive_infinity_count = 1, .zero_count = 3};
+    const layer_result healthy = layer_of("w", gaussian(40, 30));
+    const health_result health = judge(made_up::scan_of({healthy, scales}));
+    CHECK(told(health) == "warning bad_scales");
+    CHECK(health.findings[0].message == "scales that are 0, NaN or infinite: 5 > 0");
+    scales.census = value_census{.count = 40};
+    CHECK(told(judge(made_up::scan_of({healthy, scales}))) == "");
+    scales.name = "h.0.weight_packed";
+    scales.census = value_census{.count = 40, .zero_count = 3};
+    CHECK(told(judge(made_up::scan_of({healthy, scales}))) == "");
 }

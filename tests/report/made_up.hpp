@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>
@@ -43,6 +44,8 @@ layer_result layer_of(const std::string& name, const W& weights, const std::stri
     layer.basic_stats = analyze_basic_stats(weights);
     layer.quantization = analyze_quantization_sensitivity(weights);
     layer.sparsity = analyze_sparsity(weights);
+    if (const bit_flips_result flips = detect_bit_flips(weights); flips.suspect_count > 0)
+        layer.bit_flips = flips;
     if (weights.dimension() >= 2)
         layer.spectral = analyze_spectral(weights, {.heavy_tail = heavy_tail_options{}, .marchenko_pastur = marchenko_pastur_options{}});
     return layer;

@@ -128,3 +128,28 @@ TEST_CASE("condition numbers that trained layers have are fine")
         CHECK(told(layer) == "");
     }
 }
+
+TEST_CASE("a large singular value is a note, a huge one a warning, and neither in an embedding")
+{
+    float_matrix w = gaussian(40, 60, 1, 1);  // σ_max near √40 + √60 = 14
+    w *= 100;
+    CHECK(told(layer_of("w", w)) == "info spectral_norm");
+    w *= 10;
+    const health_result health = judge(made_up::scan_of({layer_of("w", w)}));
+    CHECK(told(health) == "warning spectral_norm");
+    CHECK(health.findings[0].message.find(" > 10,000") != std::string::npos);
+    CHECK(told(layer_of("tok_embeddings", w)) == "");
+}
+
+TEST_CASE("a quarter of the directions or fewer that carry 99 % of the energy are told")
+{
+    float_matrix w = gaussian(80, 64, 1, 0.001);
+    const float_matrix a = gaussian(80, 8, 2, 1), b = gaussian(8, 64, 3, 1);
+    for (std::size_t i = 0; i < 80; ++i)
+        for (std::size_t j = 0; j < 64; ++j)
+            for (std::size_t k = 0; k < 8; ++k)
+                w(i, j) += a(i, k) * b(k, j);
+    const health_result health = judge(made_up::scan_of({layer_of("w", w)}));
+    CHECK(told(health) == "info rank_utilisation");
+    CHECK(health.findings[0].value == 0.125);
+}

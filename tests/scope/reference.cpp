@@ -215,6 +215,8 @@ TEST_CASE("a scan of real models finds what numpy finds")
                              "ollama__ollama__minicpm3-4b", "quatricmorph__quatricmorph__tiny-llama-single__model",
                              "snakers4__silero-vad__silero_vad_16k"})
         check_model(models / (std::string(name) + ".safetensors"), name);
+    for (const char* name : {"BrandonKi__mnist-in-factorio__model", "derived__lenet-qdq-int8-uint8-int4", "microsoft__Windows-Machine-Learning__SqueezeNet_fp16"})
+        check_model(models / (std::string(name) + ".onnx"), name);
     check_model(models / "derived__llama2xs-bf16-sharded", "derived__llama2xs-bf16-sharded");
     check_model(models / "malformed/st_nan_inf_subnormal_ok.safetensors", "st_nan_inf_subnormal_ok");
 }

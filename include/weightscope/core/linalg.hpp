@@ -140,6 +140,41 @@ struct tridiagonal
     return std::move(t.diagonal);
 }
 
+/// The `count` largest eigenvalues of a symmetric matrix, descending, and their unit eigenvectors.
+struct largest_eigenpairs
+{
+    std::vector<double> values = {};   // [count]
+    std::vector<double> vectors = {};  // [count, n], one after the other
+};
+
+/// Of the symmetric n x n matrix whose lower column-major triangle `a` holds; destroys it. `count` is 1 to n.
+[[nodiscard]] inline largest_eigenpairs eigenpairs(std::vector<double>&& a, std::size_t n, std::size_t count)
+{
+    const int order = blas_size(n), last = order, first = blas_size(n - count + 1);
+    const double none = 0;
+    int found = 0, info = 0, work_size = -1, integer_size = -1;
+    largest_eigenpairs result{std::vector<double>(n), std::vector<double>(n * count)};
+    std::vector<double> work(1);
+    std::vector<int> support(2 * n), integers(1);
+    const auto decompose = [&] {
+        cxxlapack::dsyevr_("V", "I", "L", &order, a.data(), &order, &none, &none, &first, &last, &none, &found, result.values.data(),
+                           result.vectors.data(), &order, support.data(), work.data(), &work_size, integers.data(), &integer_size, &info);
+        check_lapack("dsyevr", info);
+    };
+    decompose();
+    work_size = static_cast<int>(work[0]);
+    integer_size = integers[0];
+    work.resize(static_cast<std::size_t>(work_size));
+    integers.resize(static_cast<std::size_t>(integer_size));
+    decompose();
+    result.values.resize(count);
+    std::reverse(result.values.begin(), result.values.end());
+    for (std::size_t i = 0; 2 * i + 1 < count; ++i)
+        std::swap_ranges(result.vectors.begin() + static_cast<std::ptrdiff_t>(i * n), result.vectors.begin() + static_cast<std::ptrdiff_t>((i + 1) * n),
+                         result.vectors.begin() + static_cast<std::ptrdiff_t>((count - 1 - i) * n));
+    return result;
+}
+
 /// Singular values, descending, of the finite matrix factor · W by QR and the SVD of R, both in double: rows · cols doubles of memory.
 [[nodiscard]] inline std::vector<double> singular_values_by_qr(const matrix_source& w, double factor)
 {

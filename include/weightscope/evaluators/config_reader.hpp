@@ -43,6 +43,11 @@ public:
             refuse(name, fmt::format("a whole number from 1 to {}", largest), *value);
         return value->get<std::size_t>();
     }
+    std::size_t count_or_none(const char* name) const
+    {
+        const nlohmann::json* value = find(name);
+        return value && value->is_number_unsigned() && *value == 0U ? 0 : count(name);
+    }
     double positive(const char* name, std::optional<double> otherwise = {}) const
     {
         const nlohmann::json* value = find(name);

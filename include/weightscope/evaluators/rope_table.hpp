@@ -8,17 +8,6 @@
 
 #include <weightscope/evaluators/transformer_config.hpp>
 
-namespace weightscope {
-
-/// Which elements of a head RoPE turns together.
-enum class rope_layout
-{
-    half_split,   ///< i and i + size/2: the checkpoints of Hugging Face
-    interleaved,  ///< 2i and 2i + 1: the original LLaMA and what was trained with its code
-};
-
-}  // namespace weightscope
-
 namespace weightscope::detail {
 
 // Cosines and sines [position, pair].
@@ -38,7 +27,8 @@ struct rope_table
     static double frequency(const transformer_config& config, std::size_t pair)
     {
         const double exponent = 2 * static_cast<double>(pair) / static_cast<double>(config.head_size);
-        const double plain = std::pow(config.rope_theta, -exponent), slowed = plain / config.scaling_factor;
+        const double divisor = config.rope_divisors.empty() ? 1 : config.rope_divisors[pair];
+        const double plain = std::pow(config.rope_theta, -exponent) / divisor, slowed = plain / config.scaling_factor;
         if (config.scaling == rope_scaling::none)
             return plain;
         if (config.scaling == rope_scaling::linear)

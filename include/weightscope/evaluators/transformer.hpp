@@ -21,10 +21,12 @@
 #include <weightscope/evaluators/token_targets.hpp>
 #include <weightscope/evaluators/transformer_backward.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/evaluators/transformer_config_gguf.hpp>
 #include <weightscope/evaluators/transformer_forward.hpp>
 #include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 #include <weightscope/evaluators/transformer_weights.hpp>
+#include <weightscope/io/gguf_names.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/open_model.hpp>
 
@@ -34,7 +36,7 @@ struct transformer_options
 {
     std::size_t batch_size = 8;                                ///< rows of tokens in a batch; the last batch may have fewer
     std::optional<std::int32_t> predict_after = {};            ///< in each row, only what follows this token first counts: an answer after its question
-    rope_layout rope = rope_layout::half_split;                ///< of the query and key weights; GPT-2 has none
+    std::optional<rope_layout> rope = {};                      ///< of the query and key weights, if not as the configuration has it
 };
 
 /// A decoder of the LLaMA or GPT-2 family over rows of tokens: an evaluator (see evaluator.hpp) with losses, exact gradients, inputs
@@ -56,7 +58,7 @@ template <std::floating_point Real = float>
 class transformer
 {
 public:
-    /// @param m        with weights in BF16, F16, F32 or F64 under the names of Hugging Face; its bytes must outlive the transformer
+    /// @param m        with weights in BF16, F16, F32 or F64 under the names of Hugging Face or of llama.cpp; its bytes must outlive the transformer
     ///                 where no file holds them
     /// @param tokens   below the vocabulary's size, or -1 for padding, at the end of a row only
     /// @throws io_error               a tensor is missing, is of another shape or type, or has no part in this architecture
@@ -155,7 +157,7 @@ transformer<Real>::transformer(const model& m, const transformer_config& config,
 {
     require(batch_size_ > 0, "transformer(model, config, tokens, options): options.batch_size is 0, expected 1 or more");
     detail::require_tokens(*tokens_, config);
-    rope_ = std::make_shared<const detail::rope_table<Real>>(config, options.rope, tokens_->length);
+    rope_ = std::make_shared<const detail::rope_table<Real>>(config, options.rope.value_or(config.rope), tokens_->length);
 }
 
 template <std::floating_point Real>
@@ -242,9 +244,10 @@ void transformer<Real>::measure(std::size_t batch, std::span<loss_value> values)
         values[0].sum += row.right;
 }
 
-/// Opens a model (see open_model) and the config.json beside its weights as a transformer.
+/// Opens a model (see open_model) and the config.json beside its weights as a transformer. A GGUF file has its configuration in
+/// itself; its quantized weights are decoded and held as floats.
 ///
-/// @param location  a folder, a safetensors file, or the id of a model in the Hugging Face cache
+/// @param location  a folder, a file of weights, or the id of a model in the Hugging Face cache
 /// @param tokens    what it is run on: read_tokens(), cut_tokens()
 /// @throws io_error               the model or its configuration cannot be read, is not complete, or is not supported
 /// @throws std::invalid_argument  tokens or options do not fit the model
@@ -253,6 +256,8 @@ template <std::floating_point Real = float>
                                                  const transformer_options& options = {})
 {
     const model m = open_model(location);
+    if (has_gguf_names(m))
+        return {m, read_transformer_config(m), std::move(tokens), options};
     std::error_code error;
     const std::filesystem::path folder = std::filesystem::is_directory(m.path, error) ? m.path : m.path.parent_path();
     return {m, read_transformer_config(folder / "config.json"), std::move(tokens), options};

@@ -39,7 +39,7 @@ public:
                          transformer_memory<Real>& memory, std::span<const std::int32_t> tokens, std::size_t length)
         : base(plan, weights, rope, memory, tokens, length, true)
     {
-        const std::size_t width = config_.width, feed = config_.feed_forward_size;
+        const std::size_t width = config_.width, feed = plan.feed_forward_size();
         const std::size_t columns = 4 * width + plan.query_columns() + plan.qkv_columns() + feed + plan.fed_columns();
         Real* at = memory.backward.at_least(rows_ * columns);
         const auto take = [&](std::size_t size) { return row_block<Real>{std::exchange(at, at + rows_ * size), size}; };
@@ -95,9 +95,12 @@ private:
 
     void feed_backward(const layer_map& layer, const layer_record<Real>& r, const gradient_sink& sink)
     {
-        this->activate(r.fed);
+        const std::size_t size = layer.widths.feed_forward_size;
+        if (size == 0)
+            return;
+        dactivated_.stride = size, dfed_.stride = layer.fed_columns();
+        this->activate(layer, r.fed);
         backward(layer.feed_out, activated_, dx_, dactivated_, false, sink);
-        const std::size_t size = config_.feed_forward_size;
         for_each_row(rows_, [&](std::size_t i) {
             const Real *fed = r.fed.row(i), *dout = dactivated_.row(i);
             if (config_.family == transformer_family::gpt2)
@@ -113,9 +116,12 @@ private:
 
     void attention_part_backward(const layer_map& layer, const layer_record<Real>& r, const gradient_sink& sink)
     {
+        if (layer.widths.head_count == 0)
+            return;
+        dattended_.stride = layer.query_columns(), dqkv_.stride = layer.qkv_columns();
         backward(layer.attention_output, r.attended, dx_, dattended_, false, sink);
-        attention_backward<Real>(shape_, constant(r.qkv), constant(dattended_), dqkv_, memory_.buffers);
-        this->rotate(dqkv_, Real{-1});
+        attention_backward<Real>(this->shape_of(layer), constant(r.qkv), constant(dattended_), dqkv_, memory_.buffers);
+        this->rotate(layer, dqkv_, Real{-1});
         this->normalize(layer.attention_norm, r.x, normed_);
         for (std::size_t m = 0; m < layer.query_key_value.size(); ++m)
             backward(layer.query_key_value[m], normed_, dqkv_, dnormed_, m > 0, sink);

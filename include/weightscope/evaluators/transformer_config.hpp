@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -24,12 +25,29 @@ enum class transformer_family
     gpt2,   ///< LayerNorm, learned positions, GELU (tanh), fused query-key-value projection
 };
 
+/// Which elements of a head RoPE turns together.
+enum class rope_layout
+{
+    half_split,   ///< i and i + size/2: the checkpoints of Hugging Face
+    interleaved,  ///< 2i and 2i + 1: the original LLaMA and what was trained with its code, and the GGUF files of llama
+};
+
 /// How a model of the LLaMA family was made to see longer texts than it was trained on.
 enum class rope_scaling
 {
     none,
     linear,  ///< positions are divided by the factor
     llama3,  ///< slow rotations are divided by the factor, fast ones kept
+};
+
+/// How wide one layer is.
+struct layer_widths
+{
+    std::size_t head_count = 0;         ///< 0: the layer has no attention
+    std::size_t kv_head_count = 0;
+    std::size_t feed_forward_size = 0;  ///< 0: the layer has no feed-forward part
+
+    friend bool operator==(const layer_widths&, const layer_widths&) = default;
 };
 
 /// What the config.json of a decoder says, in this library's words.
@@ -55,6 +73,15 @@ struct transformer_config
     double low_frequency_factor = 1;     ///< of rope_scaling::llama3
     double high_frequency_factor = 4;
     double original_positions = 8192;
+    std::vector<layer_widths> layers = {};  ///< one for each layer, of a pruned model whose layers differ; empty: all are as above
+
+    rope_layout rope = rope_layout::half_split;  ///< of the query and key weights; GPT-2 has none
+    std::vector<double> rope_divisors = {};      ///< [head_size / 2] that the frequencies are divided by; empty: 1
+
+    [[nodiscard]] layer_widths widths(std::size_t layer) const
+    {
+        return layers.empty() ? layer_widths{head_count, kv_head_count, feed_forward_size} : layers[layer];
+    }
 };
 
 namespace detail {
@@ -81,6 +108,27 @@ inline void read_rope(const config_reader& config, const std::filesystem::path& 
         result.original_positions = rope.positive("original_max_position_embeddings");
         if (!(result.low_frequency_factor < result.high_frequency_factor))
             rope.refuse("low_freq_factor", "below high_freq_factor", result.low_frequency_factor);
+    }
+}
+
+// What write_pruned() adds to the configuration of a model whose layers came to differ.
+inline constexpr const char* layer_widths_key = "weightscope_layers";
+
+inline void read_layer_widths(const config_reader& config, const std::filesystem::path& path, transformer_config& result)
+{
+    const nlohmann::json* list = config.find(layer_widths_key);
+    if (!list)
+        return;
+    if (!list->is_array() || list->size() != result.layer_count)
+        config.refuse(layer_widths_key, fmt::format("a list of {} layers", result.layer_count), *list);
+    for (std::size_t i = 0; i < list->size(); ++i) {
+        const config_reader layer(path, (*list)[i], fmt::format("{}[{}].", layer_widths_key, i));
+        layer_widths& w = result.layers.emplace_back(
+            layer_widths{.head_count = layer.count_or_none("num_attention_heads"),
+                         .kv_head_count = layer.count_or_none("num_key_value_heads"),
+                         .feed_forward_size = layer.count_or_none("intermediate_size")});
+        if ((w.head_count == 0) != (w.kv_head_count == 0) || (w.kv_head_count > 0 && w.head_count % w.kv_head_count != 0))
+            layer.refuse("num_key_value_heads", fmt::format("a divisor of num_attention_heads, {}", w.head_count), w.kv_head_count);
     }
 }
 
@@ -114,10 +162,11 @@ inline transformer_config read_llama_config(const config_reader& config, const s
     result.attention_output_bias = biases;
     result.feed_forward_bias = config.flag("mlp_bias", false);
     read_rope(config, path, result);
+    read_layer_widths(config, path, result);
     return result;
 }
 
-inline transformer_config read_gpt2_config(const config_reader& config)
+inline transformer_config read_gpt2_config(const config_reader& config, const std::filesystem::path& path)
 {
     config.one_of("activation_function", "gelu_new", {"gelu_new", "gelu_pytorch_tanh"});
     config.must_be("scale_attn_weights", true);
@@ -137,6 +186,10 @@ inline transformer_config read_gpt2_config(const config_reader& config)
     result.norm_epsilon = config.positive("layer_norm_epsilon", 1e-5);
     result.tied_head = config.flag("tie_word_embeddings", true);
     result.query_key_value_bias = result.attention_output_bias = result.feed_forward_bias = true;
+    read_layer_widths(config, path, result);
+    for (const layer_widths& w : result.layers)
+        if (w.head_count != w.kv_head_count)
+            config.refuse(layer_widths_key, "layers with as many key-value heads as heads", w.kv_head_count);
     return result;
 }
 
@@ -146,7 +199,8 @@ inline transformer_config read_gpt2_config(const config_reader& config)
 ///
 /// The family is told by model_type, or by the first of architectures where that is missing: llama, mistral, qwen2 or gpt2. Other
 /// architectures and settings that would change the result (another activation, a sliding window in use, another RoPE scaling) are
-/// refused. Mistral's window shortens max_positions to its own length.
+/// refused. Mistral's window shortens max_positions to its own length. The widths of single layers are those of "weightscope_layers",
+/// which write_pruned() adds where layers differ.
 ///
 /// @param path  of the config.json
 /// @throws io_error  naming the setting that is missing, malformed or not supported
@@ -172,7 +226,7 @@ inline transformer_config read_gpt2_config(const config_reader& config)
     }
     for (const known_architecture& k : known)
         if (type == k.type)
-            return type == "gpt2" ? detail::read_gpt2_config(config) : detail::read_llama_config(config, path, type);
+            return type == "gpt2" ? detail::read_gpt2_config(config, path) : detail::read_llama_config(config, path, type);
     throw io_error(path, std::nullopt, "model_type",
                    fmt::format("is '{}', expected one that is supported: gpt2, llama, mistral, qwen2", printable(type, 40)));
 }

@@ -48,29 +48,23 @@ public:
     transformer_forward(const transformer_plan& plan, const transformer_weights<Real>& weights, const rope_table<Real>& rope,
                         transformer_memory<Real>& memory, std::span<const std::int32_t> tokens, std::size_t length, bool keep)
         : plan_(plan), config_(plan.config), weights_(weights), rope_(rope), memory_(memory), tokens_(tokens), rows_(tokens.size()),
-          shape_{.sequences = tokens.size() / length,
-                 .length = length,
-                 .heads = config_.head_count,
-                 .kv_heads = config_.kv_head_count,
-                 .head_size = config_.head_size}
+          shape_{.sequences = tokens.size() / length, .length = length, .head_size = config_.head_size}
     {
-        const std::size_t sizes[] = {config_.width, plan.qkv_columns(), plan.query_columns(), config_.width, plan.fed_columns()};
-        std::size_t columns = 0;
-        for (const std::size_t size : sizes)
-            columns += size;
+        const std::size_t columns = 2 * config_.width + plan.qkv_columns() + plan.query_columns() + plan.fed_columns();
         const std::size_t count = plan.layers.size(), stride = rows_ * columns;
         Real* memory_at = memory.kept.at_least((keep ? count : 1) * stride + rows_ * config_.width);
         for (std::size_t l = 0; l < count; ++l) {
             Real* at = memory_at + (keep ? l * stride : 0);
             const auto take = [&](std::size_t size) { return row_block<Real>{std::exchange(at, at + rows_ * size), size}; };
+            const layer_map& layer = plan.layers[l];
             layer_record<Real>& record = records_.emplace_back();
-            record.x = take(sizes[0]), record.qkv = take(sizes[1]), record.attended = take(sizes[2]);
-            record.middle = take(sizes[3]), record.fed = take(sizes[4]);
+            record.x = take(config_.width), record.qkv = take(layer.qkv_columns()), record.attended = take(layer.query_columns());
+            record.middle = take(config_.width), record.fed = take(layer.fed_columns());
         }
         last_ = {memory_at + (keep ? count : 1) * stride, config_.width};
-        Real* passing = memory.passing.at_least(rows_ * (config_.width + config_.feed_forward_size));
+        Real* passing = memory.passing.at_least(rows_ * (config_.width + plan.feed_forward_size()));
         normed_ = {passing, config_.width};
-        activated_ = {passing + rows_ * config_.width, config_.feed_forward_size};
+        activated_ = {passing + rows_ * config_.width, plan.feed_forward_size()};
     }
 
     // Leaves the normalised final rows in normed().
@@ -129,22 +123,31 @@ protected:
             run_rows(norm_kernel<false, Real>{});
     }
 
+    attention_shape shape_of(const layer_map& layer) const
+    {
+        attention_shape shape = shape_;
+        shape.heads = layer.widths.head_count;
+        shape.kv_heads = layer.widths.kv_head_count;
+        return shape;
+    }
+
     // Turns queries and keys to their positions, or back with sign = -1.
-    void rotate(row_block<Real> qkv, Real sign)
+    void rotate(const layer_map& layer, row_block<Real> qkv, Real sign)
     {
         if (config_.family != transformer_family::llama)
             return;
         for_each_row(rows_, [&](std::size_t i) {
             const std::size_t at = i % shape_.length * rope_.pairs;
-            for (std::size_t head = 0; head < shape_.heads + shape_.kv_heads; ++head)
+            for (std::size_t head = 0; head < layer.widths.head_count + layer.widths.kv_head_count; ++head)
                 dispatch(rotate_kernel<Real>{}, qkv.row(i) + head * shape_.head_size, rope_.cosine.data() + at, rope_.sine.data() + at,
                          rope_.pairs, sign, rope_.layout == rope_layout::interleaved);
         });
     }
 
-    void activate(row_block<Real> fed)
+    void activate(const layer_map& layer, row_block<Real> fed)
     {
-        const std::size_t size = config_.feed_forward_size;
+        const std::size_t size = layer.widths.feed_forward_size;
+        activated_.stride = size;
         for_each_row(rows_, [&](std::size_t i) {
             const Real* row = fed.row(i);
             if (config_.family == transformer_family::gpt2)
@@ -160,20 +163,23 @@ protected:
             show(tap, map, x);
             linear_forward<Real>(weights_, map, rows_, constant(x), y, add, memory_.buffers);
         };
-        normalize(layer.attention_norm, r.x, normed_);
-        for (const linear_map& map : layer.query_key_value)
-            apply(map, normed_, r.qkv, false);
-        rotate(r.qkv, Real{1});
-        attention_forward<Real>(shape_, constant(r.qkv), r.attended, memory_.buffers);
-        std::copy_n(r.x.data, rows_ * config_.width, r.middle.data);
-        apply(layer.attention_output, r.attended, r.middle, true);
-
-        normalize(layer.feed_norm, r.middle, normed_);
-        for (const linear_map& map : layer.feed_in)
-            apply(map, normed_, r.fed, false);
-        activate(r.fed);
+        std::copy_n(r.x.data, rows_ * config_.width, r.middle.data);  // a part that is not there lets the stream pass
+        if (layer.widths.head_count > 0) {
+            normalize(layer.attention_norm, r.x, normed_);
+            for (const linear_map& map : layer.query_key_value)
+                apply(map, normed_, r.qkv, false);
+            rotate(layer, r.qkv, Real{1});
+            attention_forward<Real>(shape_of(layer), constant(r.qkv), r.attended, memory_.buffers);
+            apply(layer.attention_output, r.attended, r.middle, true);
+        }
         std::copy_n(r.middle.data, rows_ * config_.width, next.data);
-        apply(layer.feed_out, activated_, next, true);
+        if (layer.widths.feed_forward_size > 0) {
+            normalize(layer.feed_norm, r.middle, normed_);
+            for (const linear_map& map : layer.feed_in)
+                apply(map, normed_, r.fed, false);
+            activate(layer, r.fed);
+            apply(layer.feed_out, activated_, next, true);
+        }
     }
 
     void show(const activation_tap* tap, const linear_map& map, row_block<Real> x) const

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/io/gguf_names.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 
@@ -44,6 +46,13 @@ struct layer_map
     linear_map attention_output = {};
     std::vector<linear_map> feed_in = {};          // one, or gate and up
     linear_map feed_out = {};
+    layer_widths widths = {};                      // of a part that is not there, 0
+    std::size_t head_size = 0, feed_parts = 0;
+
+    std::size_t query_columns() const { return widths.head_count * head_size; }
+    std::size_t kv_columns() const { return widths.kv_head_count * head_size; }
+    std::size_t qkv_columns() const { return query_columns() + 2 * kv_columns(); }
+    std::size_t fed_columns() const { return feed_parts * widths.feed_forward_size; }
 };
 
 // Which tensor of a model plays which part.
@@ -57,20 +66,35 @@ struct transformer_plan
     norm_map final_norm = {};
     linear_map head = {};
 
-    std::size_t query_columns() const { return config.head_count * config.head_size; }
-    std::size_t kv_columns() const { return config.kv_head_count * config.head_size; }
-    std::size_t qkv_columns() const { return query_columns() + 2 * kv_columns(); }
-    std::size_t fed_columns() const { return (config.family == transformer_family::llama ? 2 : 1) * config.feed_forward_size; }
+    std::size_t query_columns() const { return widest(&layer_map::query_columns); }
+    std::size_t qkv_columns() const { return widest(&layer_map::qkv_columns); }
+    std::size_t fed_columns() const { return widest(&layer_map::fed_columns); }
+    std::size_t feed_forward_size() const
+    {
+        std::size_t most = 0;
+        for (const layer_map& layer : layers)
+            most = std::max(most, layer.widths.feed_forward_size);
+        return most;
+    }
+
+private:
+    std::size_t widest(std::size_t (layer_map::*columns)() const) const
+    {
+        std::size_t most = 0;
+        for (const layer_map& layer : layers)
+            most = std::max(most, (layer.*columns)());
+        return most;
+    }
 };
 
 class transformer_planner
 {
 public:
-    transformer_planner(const model& m, const transformer_config& config) : model_(m)
+    transformer_planner(const model& m, const transformer_config& config) : model_(m), gguf_(has_gguf_names(m))
     {
         plan_.config = config;
         for (std::size_t i = 0; i < m.tensors.size(); ++i)
-            places_.emplace(m.tensors[i].name, i);
+            places_.emplace(gguf_ ? hugging_face_name(m.tensors[i].name, m.architecture) : m.tensors[i].name, i);
     }
 
     transformer_plan make()
@@ -96,17 +120,21 @@ private:
         plan_.final_norm = {.gain = need(stem + "norm.weight", {c.width})};
         for (std::size_t i = 0; i < c.layer_count; ++i) {
             const std::string name = layer_name(stem + "layers.", i);
-            const std::size_t q = plan_.query_columns(), kv = plan_.kv_columns();
-            layer_map& layer = plan_.layers.emplace_back();
-            layer.attention_norm = {.gain = need(name + "input_layernorm.weight", {c.width})};
-            layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
-            layer.query_key_value = {linear(name + "self_attn.q_proj", c.width, q, c.query_key_value_bias),
-                                     linear(name + "self_attn.k_proj", c.width, kv, c.query_key_value_bias, q),
-                                     linear(name + "self_attn.v_proj", c.width, kv, c.query_key_value_bias, q + kv)};
-            layer.attention_output = linear(name + "self_attn.o_proj", q, c.width, c.attention_output_bias);
-            layer.feed_in = {linear(name + "mlp.gate_proj", c.width, c.feed_forward_size, c.feed_forward_bias),
-                             linear(name + "mlp.up_proj", c.width, c.feed_forward_size, c.feed_forward_bias, c.feed_forward_size)};
-            layer.feed_out = linear(name + "mlp.down_proj", c.feed_forward_size, c.width, c.feed_forward_bias);
+            layer_map& layer = add_layer(i);
+            const std::size_t q = layer.query_columns(), kv = layer.kv_columns(), feed = layer.widths.feed_forward_size;
+            if (q > 0) {
+                layer.attention_norm = {.gain = need(name + "input_layernorm.weight", {c.width})};
+                layer.query_key_value = {linear(name + "self_attn.q_proj", c.width, q, c.query_key_value_bias),
+                                         linear(name + "self_attn.k_proj", c.width, kv, c.query_key_value_bias, q),
+                                         linear(name + "self_attn.v_proj", c.width, kv, c.query_key_value_bias, q + kv)};
+                layer.attention_output = linear(name + "self_attn.o_proj", q, c.width, c.attention_output_bias);
+            }
+            if (feed > 0) {
+                layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
+                layer.feed_in = {linear(name + "mlp.gate_proj", c.width, feed, c.feed_forward_bias),
+                                 linear(name + "mlp.up_proj", c.width, feed, c.feed_forward_bias, feed)};
+                layer.feed_out = linear(name + "mlp.down_proj", feed, c.width, c.feed_forward_bias);
+            }
         }
     }
 
@@ -119,18 +147,43 @@ private:
         plan_.final_norm = norm(stem + "ln_f");
         for (std::size_t i = 0; i < c.layer_count; ++i) {
             const std::string name = layer_name(stem + "h.", i);
-            if (i == 0) {  // [out, in] elsewhere: the shape of the fused projection tells
-                const auto at = places_.find(name + "attn.c_attn.weight");
-                in_out_ = at == places_.end() || model_.tensors[at->second].shape != std::vector{3 * c.width, c.width};
+            layer_map& layer = add_layer(i);
+            const std::size_t q = layer.query_columns(), feed = layer.widths.feed_forward_size;
+            if (i == 0)
+                in_out_ = !stored_out_in(stem);
+            if (q > 0) {
+                layer.attention_norm = norm(name + "ln_1");
+                layer.query_key_value = {linear(name + "attn.c_attn", c.width, 3 * q, true)};
+                layer.attention_output = linear(name + "attn.c_proj", q, c.width, true);
             }
-            layer_map& layer = plan_.layers.emplace_back();
-            layer.attention_norm = norm(name + "ln_1");
-            layer.feed_norm = norm(name + "ln_2");
-            layer.query_key_value = {linear(name + "attn.c_attn", c.width, 3 * c.width, true)};
-            layer.attention_output = linear(name + "attn.c_proj", c.width, c.width, true);
-            layer.feed_in = {linear(name + "mlp.c_fc", c.width, c.feed_forward_size, true)};
-            layer.feed_out = linear(name + "mlp.c_proj", c.feed_forward_size, c.width, true);
+            if (feed > 0) {
+                layer.feed_norm = norm(name + "ln_2");
+                layer.feed_in = {linear(name + "mlp.c_fc", c.width, feed, true)};
+                layer.feed_out = linear(name + "mlp.c_proj", feed, c.width, true);
+            }
         }
+    }
+
+    layer_map& add_layer(std::size_t layer)
+    {
+        const transformer_config& c = plan_.config;
+        return plan_.layers.emplace_back(layer_map{.widths = c.widths(layer),
+                                                   .head_size = c.head_size,
+                                                   .feed_parts = c.family == transformer_family::llama ? std::size_t{2} : std::size_t{1}});
+    }
+
+    // GPT-2's projections are [in, out] in its own files and [out, in] elsewhere: the first one that is not square tells.
+    bool stored_out_in(const std::string& stem) const
+    {
+        const transformer_config& c = plan_.config;
+        for (std::size_t i = 0; i < c.layer_count; ++i)
+            for (const auto& [part, out] : {std::pair{"attn.c_attn.weight", 3 * c.widths(i).head_count * c.head_size},
+                                            std::pair{"mlp.c_fc.weight", c.widths(i).feed_forward_size}}) {
+                const auto at = places_.find(layer_name(stem + "h.", i) + part);
+                if (at != places_.end() && out != c.width)
+                    return model_.tensors[at->second].shape == std::vector{out, c.width};
+            }
+        return false;
     }
 
     norm_map norm(const std::string& name)
@@ -153,14 +206,16 @@ private:
     {
         const auto at = places_.find(name);
         if (at == places_.end())
-            throw io_error(model_.path, std::nullopt, fmt::format("tensor '{}'", printable(name)),
-                           fmt::format("is missing, expected one of shape {}; is the config.json that of this model?", shape));
+            throw io_error(model_.path, std::nullopt,
+                           fmt::format("tensor '{}'", printable(gguf_ ? gguf_name(name, model_.architecture) : name)),
+                           fmt::format("is missing, expected one of shape {}; {}", shape,
+                                       gguf_ ? "convert the model again" : "is the config.json that of this model?"));
         const named_tensor& tensor = model_.tensors[at->second];
         if (tensor.shape != shape)
-            refuse(tensor, fmt::format("has shape {}, but the config.json makes it {}", tensor.shape, shape));
+            refuse(tensor, fmt::format("has shape {}, but the {} makes it {}", tensor.shape, gguf_ ? "file's metadata" : "config.json", shape));
         static constexpr dtype floats[] = {dtype::float64, dtype::float32, dtype::float16, dtype::bfloat16};
         if (std::find(std::begin(floats), std::end(floats), tensor.dtype) == std::end(floats))
-            refuse(tensor, fmt::format("is {}, expected BF16, F16, F32 or F64; dequantize it first", to_string(tensor.dtype)));
+            refuse(tensor, fmt::format("is {}, expected BF16, F16, F32 or F64; dequantize it first", tensor.storage()));
         return at->second;
     }
 
@@ -173,8 +228,10 @@ private:
             const named_tensor& tensor = model_.tensors[i];
             const bool known = std::any_of(std::begin(harmless), std::end(harmless),
                                            [&](std::string_view ending) { return tensor.name.ends_with(ending); });
-            if (!used.contains(i) && !known && !(plan_.config.tied_head && tensor.name == "lm_head.weight"))
-                refuse(tensor, "has no part in the architecture that the config.json names; this version cannot run the model");
+            const bool is_read = known || (gguf_ && tensor.name == "rope_freqs.weight" && !plan_.config.rope_divisors.empty());
+            if (!used.contains(i) && !is_read && !(plan_.config.tied_head && tensor.name == "lm_head.weight"))
+                refuse(tensor, fmt::format("has no part in the architecture that the {} names; this version cannot run the model",
+                                           gguf_ ? "file" : "config.json"));
         }
     }
 
@@ -228,7 +285,8 @@ private:
     }
 
     const model& model_;
-    std::map<std::string_view, std::size_t> places_;
+    std::map<std::string, std::size_t, std::less<>> places_;
+    bool gguf_;  // places_ has the names of Hugging Face all the same
     transformer_plan plan_;
     bool in_out_ = false;
 };

@@ -137,4 +137,26 @@ inline void atomic_file::refuse(int error) const
     throw write_error(target_, fmt::format("cannot be written: {}{}", std::generic_category().message(error), cure));
 }
 
+/// Makes a folder and those above it where they are missing.
+///
+/// @throws write_error
+inline void make_folder(const std::filesystem::path& folder)
+{
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (!std::filesystem::is_directory(folder))
+        throw write_error(folder, fmt::format("the folder cannot be made: {}; name a folder that exists or can be made",
+                                              error ? error.message() : std::string("a file has its name")));
+}
+
+/// Writes a text file, which appears whole or not at all.
+///
+/// @throws write_error
+inline void write_text_file(const std::filesystem::path& path, std::string_view text)
+{
+    atomic_file file(path);
+    file.write(text);
+    file.commit();
+}
+
 }  // namespace weightscope

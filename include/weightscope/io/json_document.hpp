@@ -10,14 +10,16 @@
 
 namespace weightscope::detail {
 
-// The JSON text of a whole file as a tree, for configurations and vocabularies. Refuses what read_json() refuses.
-inline nlohmann::json read_json_document(const std::filesystem::path& path)
+// The JSON text of a whole file as a tree, for configurations, vocabularies and saved results; nlohmann::ordered_json keeps the order
+// of members. Refuses what read_json() refuses.
+template <class Json = nlohmann::json>
+Json read_json_document(const std::filesystem::path& path)
 {
     const mapped_file file(path);
     return read_verified(&file, [&] {
         const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
         read_json({.path = path, .text = text, .offset = 0, .field = {}}, [](const json_token&) {});
-        return nlohmann::json::parse(text);
+        return Json::parse(text);
     });
 }
 

@@ -35,6 +35,7 @@ struct named_tensor
     std::shared_ptr<const value_decoder> decoder = {};  ///< makes the values; null: `bytes` are they, row-major, little-endian
     std::uint64_t encoded_bytes = 0;  ///< with a decoder: bytes of the file that the values take, scales included
     std::string part_of = {};         ///< name of the tensor whose codes or scales these are, or empty
+    bool transposed = false;          ///< a matrix that is known to lie as [in, out]
 
     /// Number of elements: the product of the shape, 1 for a scalar.
     [[nodiscard]] std::size_t size() const
@@ -62,7 +63,8 @@ struct model
     std::string format = {};                 ///< "safetensors"
     std::vector<named_tensor> tensors = {};  ///< in model order
     model_metadata metadata = {};   ///< what the file says about itself: any text, printable() before it is shown
-    std::string architecture = {};  ///< "model_type" of the config.json beside it, or empty
+    std::string architecture = {};  ///< "model_type" of the config.json beside it, or what the file says itself, or empty
+    std::vector<std::string> notes = {};  ///< what was decided while it was opened: "passed over 'model.onnx'"; printable
 };
 
 namespace detail {

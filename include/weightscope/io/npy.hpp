@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,13 +16,13 @@
 
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/elements.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/io/atomic_file.hpp>
-#include <weightscope/io/damaged_file.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/mapped_file.hpp>
+#include <weightscope/io/model.hpp>
 #include <weightscope/io/npy_header.hpp>
-#include <weightscope/io/safetensors_header.hpp>
+#include <weightscope/io/npy_order.hpp>
+#include <weightscope/io/npy_place.hpp>
 
 namespace weightscope {
 
@@ -38,52 +38,42 @@ struct npy_array
 
 namespace detail {
 
-// Row-major little-endian copy of elements that lie column-major or big-endian.
-inline std::vector<std::byte> convert_npy(const npy_header& header, std::span<const std::byte> from)
-{
-    const std::size_t size = bits_of(header.dtype) / 8, rank = header.shape.size(), count = from.size() / size;
-    const std::size_t part = header.dtype == dtype::complex64 ? size / 2 : size;  // numbers turn, pairs of them do not
-    std::vector<std::byte> result(from.size());
-    std::vector<std::size_t> strides(rank, 1), index(rank, 0);
-    for (std::size_t d = 1; d < rank; ++d)
-        strides[d] = strides[d - 1] * header.shape[d - 1];
-    for (std::size_t i = 0, at = 0; i < count; ++i) {
-        const std::byte* element = from.data() + (header.column_major ? at : i) * size;
-        std::byte* to = result.data() + i * size;
-        std::copy_n(element, size, to);
-        if (header.big_endian)
-            for (std::size_t p = 0; p < size; p += part)
-                std::reverse(to + p, to + p + part);
-        for (std::size_t d = rank; d-- > 0;) {
-            at += strides[d];
-            if (++index[d] < header.shape[d])
-                break;
-            at -= strides[d] * header.shape[d];
-            index[d] = 0;
-        }
-    }
-    return result;
-}
-
 inline npy_array read_npy(const std::shared_ptr<const mapped_file>& file)
 {
     const std::span<const std::byte> bytes = file->bytes();
-    const npy_header header = read_npy_header(file->path(), bytes, 0);
-    const auto needed = bytes_of(header.dtype, header.shape);
-    const std::uint64_t there = bytes.size() - header.data_offset;
-    if (!needed || *needed > there)
-        refuse_damaged(file->path(), header.data_offset, "data",
-                       fmt::format("{} of {} do not fit into the {} bytes that are left", header.shape, to_string(header.dtype), there));
-    if (*needed < there)
-        throw io_error(file->path(), header.data_offset + *needed, "data",
-                       fmt::format("{} bytes follow the array; save several arrays as .npz, or each in a file of its own", there - *needed));
-    npy_array result{.shape = header.shape, .dtype = header.dtype, .bytes = bytes.subspan(header.data_offset), .file = file};
-    if ((header.big_endian && bits_of(header.dtype) > 8) || (header.column_major && header.shape.size() > 1)) {
-        result.converted = std::make_shared<const std::vector<std::byte>>(convert_npy(header, result.bytes));
+    const npy_place place{file->path()};
+    const npy_header header = read_npy_header(place, bytes, bytes.size());
+    npy_array result{.shape = header.shape,
+                     .dtype = header.dtype,
+                     .bytes = bytes.subspan(header.data_offset, npy_data_bytes(place, header, bytes.size())),
+                     .file = file};
+    if (const npy_order order(header); !order.plain()) {
+        std::vector<std::byte> converted(result.bytes.size());
+        order.copy(result.bytes, 0, converted);
+        result.converted = std::make_shared<const std::vector<std::byte>>(std::move(converted));
         result.bytes = *result.converted;
         result.file = nullptr;
     }
     return result;
+}
+
+// The file as a model of one tensor, which has the file's name.
+inline model read_npy_model(const std::shared_ptr<const mapped_file>& file)
+{
+    const npy_place place{file->path()};
+    const npy_header header = read_npy_header(place, file->bytes(), file->bytes().size());
+    named_tensor tensor{.name = file->path().stem().string(),
+                        .shape = header.shape,
+                        .dtype = header.dtype,
+                        .bytes = file->bytes().subspan(header.data_offset, npy_data_bytes(place, header, file->bytes().size())),
+                        .file = file,
+                        .offset = header.data_offset};
+    if (const npy_order order(header); !order.plain()) {
+        tensor.encoding = order.words();
+        tensor.encoded_bytes = tensor.bytes.size();
+        tensor.decoder = std::make_shared<const reordered_values>(order, tensor.bytes);
+    }
+    return {.path = file->path(), .format = "NPY", .tensors = {std::move(tensor)}};
 }
 
 template <class T>
@@ -111,6 +101,16 @@ concept npy_scalar = std::is_same_v<T, float16> || std::is_same_v<T, float> || s
 {
     const auto file = std::make_shared<const mapped_file>(path);
     return detail::read_verified(file.get(), [&] { return detail::read_npy(file); });
+}
+
+/// Opens an NPY file as a model of one tensor that is named as the file is, without its ending. Reads the header only: elements in
+/// another order of bytes or of axes are put right when they are looked at.
+///
+/// @throws io_error  as read_npy()
+[[nodiscard]] inline model read_npy_model(const std::filesystem::path& path)
+{
+    const auto file = std::make_shared<const mapped_file>(path);
+    return detail::read_verified(file.get(), [&] { return detail::read_npy_model(file); });
 }
 
 /// Writes a tensor as an NPY file of version 1, which appears whole or not at all. NumPy has no name for bfloat16 and float8.

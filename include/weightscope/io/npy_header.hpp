@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <limits>
 #include <optional>
 #include <span>
@@ -12,11 +11,12 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <weightscope/core/error.hpp>
-#include <weightscope/io/damaged_file.hpp>
 #include <weightscope/io/dtype.hpp>
+#include <weightscope/io/npy_place.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/io/safetensors_header.hpp>
 
 namespace weightscope::detail {
 
@@ -27,7 +27,7 @@ struct npy_header
     weightscope::dtype dtype = weightscope::dtype::float32;
     bool big_endian = false;
     bool column_major = false;
-    std::uint64_t data_offset = 0;
+    std::uint64_t data_offset = 0;  // of the elements in the array
 };
 
 inline std::optional<dtype> parse_npy_type(std::string_view kind_and_size)
@@ -51,10 +51,8 @@ inline std::optional<dtype> parse_npy_type(std::string_view kind_and_size)
 class npy_header_parser
 {
 public:
-    npy_header_parser(const std::filesystem::path& path, std::string_view text, std::uint64_t offset)
-        : path_(path), text_(text), offset_(offset)
-    {
-    }
+    // `begin` is the index of the text in the array
+    npy_header_parser(const npy_place& place, std::string_view text, std::size_t begin) : place_(place), text_(text), begin_(begin) {}
 
     npy_header parse()
     {
@@ -85,15 +83,15 @@ public:
         if (at_ != text_.size())
             refuse(here(), "header", "something follows the dictionary");
         if (!seen[0] || !seen[1] || !seen[2])
-            refuse(offset_, "header", "lacks one of descr, fortran_order and shape");
+            refuse(begin_, "header", "lacks one of descr, fortran_order and shape");
         return header_;
     }
 
 private:
     static constexpr std::size_t most_dimensions = 64;  // NumPy's limit
 
-    std::uint64_t here() const { return offset_ + at_; }
-    [[noreturn]] void refuse(std::uint64_t at, const char* field, std::string_view fault) const { refuse_damaged(path_, at, field, fault); }
+    std::uint64_t here() const { return begin_ + at_; }
+    [[noreturn]] void refuse(std::uint64_t at, const char* field, std::string_view fault) const { place_.damaged(at, field, fault); }
 
     void skip_space()
     {
@@ -130,15 +128,15 @@ private:
         skip_space();
         const std::uint64_t at = here();
         if (at_ < text_.size() && text_[at_] == '[')
-            throw io_error(path_, at, "descr", "is a structure of several fields; save each as an array of its own");
+            place_.unsupported(at, "descr", "is a structure of several fields; save each as an array of its own");
         const std::string_view name = quoted();
         if (name.starts_with("|O") || name == "O")
-            throw io_error(path_, at, "descr", "is 'O', Python objects, which are programs and not numbers; save them as numbers");
+            place_.unsupported(at, "descr", "is 'O', Python objects, which are programs and not numbers; save them as numbers");
         const bool ordered = !name.empty() && std::string_view("<>|=").find(name[0]) != std::string_view::npos;
         const auto type = parse_npy_type(name.substr(ordered ? 1 : 0));
         if (!type)
-            throw io_error(path_, at, "descr",
-                           fmt::format("'{}' is unknown; this version knows b1, i1 to i8, u1 to u8, f2 to f8 and c8", printable(name, 40)));
+            place_.unsupported(at, "descr",
+                               fmt::format("'{}' is unknown; this version knows b1, i1 to i8, u1 to u8, f2 to f8 and c8", printable(name, 40)));
         header_.dtype = *type;
         header_.big_endian = name[0] == '>';
     }
@@ -184,36 +182,51 @@ private:
         }
     }
 
-    const std::filesystem::path& path_;
+    const npy_place& place_;
     std::string_view text_;
-    std::uint64_t offset_;
+    std::size_t begin_;
     std::size_t at_ = 0;
     npy_header header_ = {};
 };
 
-// Reads the header of an array that fills `bytes`, which lie at `offset` of the file.
-inline npy_header read_npy_header(const std::filesystem::path& path, std::span<const std::byte> bytes, std::uint64_t offset)
+inline constexpr std::size_t longest_npy_header = std::size_t{1} << 20;
+
+// Reads the header of an array of which `bytes` are the first, and `size` are all.
+inline npy_header read_npy_header(const npy_place& place, std::span<const std::byte> bytes, std::uint64_t size)
 {
     constexpr std::string_view magic = "\x93NUMPY";
-    constexpr std::size_t longest = std::size_t{1} << 20;
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (!text.starts_with(magic))
-        throw io_error(path, offset, "magic", "is no NPY array: it does not begin with \\x93NUMPY");
-    if (bytes.size() < 12)
-        refuse_damaged(path, offset + bytes.size(), "header length", "the file ends before it");
+        place.unsupported(0, "magic", "is no NPY array: it does not begin with \\x93NUMPY");
+    if (size < 12)
+        place.damaged(size, "header length", "the file ends before it");
     const int version = static_cast<unsigned char>(text[6]);
     if (version < 1 || version > 3)
-        throw io_error(path, offset + 6, "version", fmt::format("is {}, expected 1, 2 or 3", version));
+        place.unsupported(6, "version", fmt::format("is {}, expected 1, 2 or 3", version));
     std::uint32_t length = 0;
     const std::size_t length_bytes = version == 1 ? 2 : 4;
     std::memcpy(&length, bytes.data() + 8, length_bytes);
     const std::size_t begin = 8 + length_bytes;
-    if (length > longest || length > bytes.size() - begin)
-        refuse_damaged(path, offset + 8, "header length",
-                       fmt::format("is {}, but {} bytes follow and a header has at most {}", length, bytes.size() - begin, longest));
-    npy_header header = npy_header_parser(path, text.substr(begin, length), offset + begin).parse();
-    header.data_offset = offset + begin + length;
+    if (length > longest_npy_header || length > size - begin)
+        place.damaged(8, "header length",
+                      fmt::format("is {}, but {} bytes follow and a header has at most {}", length, size - begin, longest_npy_header));
+    npy_header header = npy_header_parser(place, text.substr(begin, length), begin).parse();
+    header.data_offset = begin + length;
     return header;
+}
+
+// Bytes of the elements; refuses an array that does not end where its `size` bytes end.
+inline std::uint64_t npy_data_bytes(const npy_place& place, const npy_header& header, std::uint64_t size)
+{
+    const auto needed = bytes_of(header.dtype, header.shape);
+    const std::uint64_t there = size - header.data_offset;
+    if (!needed || *needed > there)
+        place.damaged(header.data_offset, "data",
+                      fmt::format("{} of {} do not fit into the {} bytes that are left", header.shape, to_string(header.dtype), there));
+    if (*needed < there)
+        place.unsupported(header.data_offset + *needed, "data",
+                          fmt::format("{} bytes follow the array; save several arrays as .npz, or each in a file of its own", there - *needed));
+    return *needed;
 }
 
 }  // namespace weightscope::detail

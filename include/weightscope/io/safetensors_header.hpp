@@ -177,7 +177,8 @@ private:
     {
         std::string names;
         for (const dtype_record& record : dtypes)
-            names += fmt::format("{}{}", names.empty() ? "" : " ", record.name);
+            if (record.type != dtype::opaque)
+                names += fmt::format("{}{}", names.empty() ? "" : " ", record.name);
         return names;
     }
 

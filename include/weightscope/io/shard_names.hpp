@@ -28,7 +28,7 @@ struct shard_name
     std::string total;   // "00003"
 };
 
-inline std::optional<shard_name> parse_shard_name(std::string_view file)
+inline std::optional<shard_name> parse_shard_name(std::string_view file, std::string_view format = ".safetensors")
 {
     const auto drop_text = [&](std::string_view ending) {
         const bool found = file.ends_with(ending);
@@ -43,7 +43,7 @@ inline std::optional<shard_name> parse_shard_name(std::string_view file)
         file.remove_suffix(digits.size());
         return std::string(digits);
     };
-    if (!drop_text(".safetensors"))
+    if (!drop_text(format))
         return std::nullopt;
     const std::string total = drop_digits();
     if (total.empty() || !drop_text("-of-"))
@@ -55,7 +55,8 @@ inline std::optional<shard_name> parse_shard_name(std::string_view file)
 }
 
 // Refuses a list of files, in natural order, if it holds some of the shards of a model, but not all.
-inline void require_all_shards(const std::filesystem::path& folder, const std::vector<std::string>& files)
+inline void require_all_shards(const std::filesystem::path& folder, const std::vector<std::string>& files,
+                               std::string_view format = ".safetensors")
 {
     const auto value = [](const std::string& digits) -> std::optional<std::size_t> {
         std::size_t n = 0;
@@ -69,7 +70,7 @@ inline void require_all_shards(const std::filesystem::path& folder, const std::v
     };
     std::map<std::pair<std::string, std::string>, shard_set> sets;  // by prefix and total
     for (const std::string& file : files)
-        if (const auto name = parse_shard_name(file); name && value(name->number) && value(name->total))
+        if (const auto name = parse_shard_name(file, format); name && value(name->number) && value(name->total))
             sets.try_emplace({name->prefix, name->total}, shard_set{name->number.size()})
                 .first->second.numbers.insert(*value(name->number));
     for (const auto& [key, shards] : sets) {
@@ -80,8 +81,8 @@ inline void require_all_shards(const std::filesystem::path& folder, const std::v
             ++i;
         if (i - first < *value(total))
             throw io_error(folder, std::nullopt, {},
-                           fmt::format("the shard '{}-{:0{}}-of-{}.safetensors' is missing; download it as well",
-                                       printable(prefix), i, shards.digits, total));
+                           fmt::format("the shard '{}-{:0{}}-of-{}{}' is missing; download it as well",
+                                       printable(prefix), i, shards.digits, total, format));
     }
 }
 

@@ -16,12 +16,11 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/io/file_format.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/model_file.hpp>
 #include <weightscope/io/natural_order.hpp>
 #include <weightscope/io/printable.hpp>
-#include <weightscope/io/safetensors.hpp>
 #include <weightscope/io/shard_index.hpp>
 
 namespace weightscope::detail {
@@ -43,12 +42,13 @@ inline std::unordered_map<std::string_view, const named_tensor*> tensors_by_name
 inline model open_shards(const std::filesystem::path& folder, const std::vector<std::string>& shards,
                          model_metadata metadata = {})
 {
-    model result{.path = folder, .format = "safetensors", .metadata = std::move(metadata)};
+    model result{.path = folder, .format = shards.empty() ? "safetensors" : "", .metadata = std::move(metadata)};
     for (const std::string& shard : shards) {
-        const auto file = std::make_shared<const mapped_file>(folder / shard);
-        if (format_of(*file) != file_format::safetensors)
-            throw io_error(file->path(), std::nullopt, {}, "is a JSON text, expected a shard in safetensors");
-        model part = read_verified(file.get(), [&] { return read_safetensors(file); });
+        model part = read_model_file(std::make_shared<const mapped_file>(folder / shard));
+        if (result.format.empty())
+            result.format = part.format;
+        if (result.architecture.empty())
+            result.architecture = part.architecture;
         std::move(part.tensors.begin(), part.tensors.end(), std::back_inserter(result.tensors));
         for (auto& [key, value] : part.metadata)
             if (std::none_of(result.metadata.begin(), result.metadata.end(),

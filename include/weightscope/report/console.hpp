@@ -26,6 +26,7 @@ struct console_options
     std::size_t width = 100;      ///< columns, 60 to 200
     bool color = false;           ///< ANSI colours
     std::size_t top_issues = 10;  ///< at most so many findings, and rows of each table
+    bool heavy_tails = false;     ///< also a table of power law exponents
 };
 
 namespace detail {
@@ -192,6 +193,24 @@ inline text_table sparsity_table(const scan_result& scan, std::size_t limit)
     return table;
 }
 
+// Heaviest tails first.
+inline text_table heavy_tail_table(const scan_result& scan, std::size_t limit)
+{
+    text_table table{.headings = {"heaviest tails", "alpha", "+-", "distance", "alpha weighted", "in the tail", "spikes"}};
+    const auto key = [](const layer_result& layer) {
+        const bool fitted = layer.spectral && layer.spectral->heavy_tail && layer.spectral->heavy_tail->fit.alpha.exists();
+        return fitted ? metric(-layer.spectral->heavy_tail->fit.alpha.value) : metric::missing("no fit");
+    };
+    for (const layer_result* layer : top_layers(scan, limit, key)) {
+        const heavy_tail_result& tail = *layer->spectral->heavy_tail;
+        const auto& bulk = layer->spectral->marchenko_pastur;
+        table.rows.push_back({harmless(layer->name), fmt::format("{:.2f}", tail.fit.alpha.value), figure(tail.fit.alpha_error),
+                              figure(tail.fit.ks_distance), figure(tail.alpha_weighted), fmt::format("{}", tail.fit.tail_count),
+                              bulk ? figure(bulk->fitted.spike_count) : "-"});
+    }
+    return table;
+}
+
 }  // namespace detail
 
 /// A scan and its verdict for a terminal: the verdict first, then the worst findings, then the layers that stand out.
@@ -219,7 +238,8 @@ inline text_table sparsity_table(const scan_result& scan, std::size_t limit)
         detail::verdict_text(scan, health, options.width, style) + detail::findings_text(health, options, style);
     for (const detail::text_table& table :
          {detail::condition_table(scan, options.top_issues), detail::quantization_table(scan, options.top_issues),
-          detail::sparsity_table(scan, options.top_issues)}) {
+          detail::sparsity_table(scan, options.top_issues),
+          options.heavy_tails ? detail::heavy_tail_table(scan, options.top_issues) : detail::text_table()}) {
         if (table.rows.empty())
             continue;
         const std::vector<std::string> lines = table.lines(options.width);

@@ -1,31 +1,40 @@
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/io/matrix_layout.hpp>
+#include <weightscope/report/field_words.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/report/spectral_fields.hpp>
 
 namespace weightscope {
 
-/// The names and values of a result, in the order of a report: the one place that JSON and CSV take them from.
+/// The names and values of a result, in the order of a report: the one place that JSON and CSV take them from, and that a saved scan
+/// is read back by.
 ///
 /// `f(name, value)` is called for each field; a value is a metric, a whole_metric, a number, a string, a vector of numbers, or a
-/// struct with fields of its own, for which has_fields holds; std::optional is passed only where it holds something.
+/// struct with fields of its own, for which has_fields holds. Of a result that is not const, fields are passed as lvalues that f may
+/// assign to, and figures that follow from other fields as rvalues. std::optional is passed only where it holds something, or where f
+/// has a member `holds(name)` that says so; then it is made to.
 
 namespace detail {
 
 struct structured_fields
 {
-    const structured_sparsity_result* result = nullptr;  // null: no fields, {} in JSON
+    std::optional<structured_sparsity_result> result = {};  // absent: no fields, {} in JSON
 };
 
 // A double as Python's repr spells it, so that keys made of thresholds are those of Python scripts: 0.0, 1e-06, 0.0001, 0.01.
@@ -38,17 +47,60 @@ inline std::string python_repr(double value)
     return text;
 }
 
+// The methods of a scan as a list of words.
+template <class F, fields_of<scan_options> R>
+void methods_field(F& f, R& options)
+{
+    std::vector<std::string> methods;
+    const auto add = [&](bool chosen, const char* name) {
+        if (chosen)
+            methods.emplace_back(name);
+    };
+    add(options.basic_stats, "basic_stats");
+    add(options.spectral, "spectral");
+    add(options.quantization, "quantization");
+    add(options.sparsity, "sparsity");
+    add(options.spectral && options.heavy_tail, "heavy_tail");
+    f("methods", methods);
+    if constexpr (!std::is_const_v<R>) {
+        const auto chosen = [&](const char* name) { return std::find(methods.begin(), methods.end(), name) != methods.end(); };
+        options.basic_stats = chosen("basic_stats");
+        options.spectral = chosen("spectral");
+        options.quantization = chosen("quantization");
+        options.sparsity = chosen("sparsity");
+        options.heavy_tail = chosen("heavy_tail");
+    }
+}
+
+inline std::string_view name_of(matrix_orientation orientation)
+{
+    return orientation == matrix_orientation::detect   ? "detect"
+           : orientation == matrix_orientation::out_in ? "out_in"
+                                                       : "in_out";
+}
+
+template <class F, fields_of<matrix_orientation> R>
+void orientation_field(F& f, R& orientation)
+{
+    std::string name(name_of(orientation));
+    f("orientation", name);
+    if constexpr (!std::is_const_v<R>)
+        orientation = name == "in_out"   ? matrix_orientation::in_out
+                      : name == "out_in" ? matrix_orientation::out_in
+                                         : matrix_orientation::detect;
+}
+
 }  // namespace detail
 
-template <class F>
-void for_each_field(const value_histogram& r, F&& f)
+template <detail::fields_of<value_histogram> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("edges", r.edges);
     f("counts", r.counts);
 }
 
-template <class F>
-void for_each_field(const value_census& r, F&& f)
+template <detail::fields_of<value_census> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("count", r.count);
     f("finite_count", r.finite_count());
@@ -61,8 +113,8 @@ void for_each_field(const value_census& r, F&& f)
     f("negative_zero_count", r.negative_zero_count);
 }
 
-template <class F>
-void for_each_field(const basic_stats_result& r, F&& f)
+template <detail::fields_of<basic_stats_result> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("mean", r.mean);
     f("std", r.std);
@@ -76,8 +128,20 @@ void for_each_field(const basic_stats_result& r, F&& f)
     f("histogram", r.histogram);
 }
 
-template <class F>
-void for_each_field(const quantization_sensitivity_result& r, F&& f)
+template <detail::fields_of<bit_flips_result> R, class F>
+void for_each_field(R& r, F&& f)
+{
+    f("suspect_count", r.suspect_count);
+    f("excess_bits", r.excess_bits);
+    f("value", r.value);
+    f("restored", r.restored);
+    f("next_magnitude", r.next_magnitude);
+    f("index", r.index);
+    f("exponent_bit", r.exponent_bit);
+}
+
+template <detail::fields_of<quantization_sensitivity_result> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("outlier_percentage", r.outlier_percentage);
     f("extreme_outlier_percentage", r.extreme_outlier_percentage);
@@ -111,12 +175,9 @@ void for_each_field(const std::vector<magnitude_percentile>& percentiles, F&& f)
         f(fmt::format("p{}", p.percent), p.value);
 }
 
-template <class F>
-void for_each_field(const detail::structured_fields& structured, F&& f)
+template <detail::fields_of<structured_sparsity_result> R, class F>
+void for_each_field(R& r, F&& f)
 {
-    if (!structured.result)
-        return;
-    const structured_sparsity_result& r = *structured.result;
     f("dead_rows", r.dead_rows);
     f("dead_rows_percentage", r.dead_rows_percentage);
     f("dead_columns", r.dead_columns);
@@ -126,10 +187,20 @@ void for_each_field(const detail::structured_fields& structured, F&& f)
 }
 
 template <class F>
-void for_each_field(const sparsity_result& r, F&& f)
+void for_each_field(const detail::structured_fields& structured, F&& f)
+{
+    if (structured.result)
+        for_each_field(*structured.result, f);
+}
+
+template <detail::fields_of<sparsity_result> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("sparsity_levels", r.sparsity_levels);
-    f("structured_sparsity", detail::structured_fields{r.structured_sparsity ? &*r.structured_sparsity : nullptr});
+    detail::structured_fields structured{r.structured_sparsity};
+    f("structured_sparsity", structured);
+    if constexpr (!std::is_const_v<R>)
+        r.structured_sparsity = structured.result;
     f("magnitude_percentiles", r.magnitude_percentiles);
     f("mean_abs_weight", r.mean_abs_weight);
     f("median_abs_weight", r.median_abs_weight);
@@ -137,39 +208,30 @@ void for_each_field(const sparsity_result& r, F&& f)
 
 /// All but the name, which is the key of a layer in JSON and the first column in CSV. Texts that are empty are left out, and so is the
 /// census where the basic statistics hold it.
-template <class F>
-void for_each_field(const layer_result& r, F&& f)
+template <detail::fields_of<layer_result> R, class F>
+void for_each_field(R& r, F&& f)
 {
-    const auto text = [&](const char* name, const std::string& value) {
-        if (!value.empty())
-            f(name, value);
-    };
     f("shape", r.shape);
     f("dtype", r.dtype);
     f("parameters", r.parameters);
     f("transposed", r.transposed);
-    text("tied_to", r.tied_to);
-    text("duplicate_of", r.duplicate_of);
-    text("skipped", r.skipped);
-    text("error", r.error);
-    if (r.census && !r.basic_stats)
-        f("census", *r.census);
-    if (r.basic_stats)
-        f("basic_stats", *r.basic_stats);
-    if (r.spectral)
-        f("spectral", *r.spectral);
-    if (r.tap_spectra)
-        f("tap_spectra", *r.tap_spectra);
-    if (r.convolution_norm)
-        f("convolution_norm", *r.convolution_norm);
-    if (r.quantization)
-        f("quantization", *r.quantization);
-    if (r.sparsity)
-        f("sparsity", *r.sparsity);
+    detail::where_held(f, "tied_to", r.tied_to);
+    detail::where_held(f, "duplicate_of", r.duplicate_of);
+    detail::where_held(f, "skipped", r.skipped);
+    detail::where_held(f, "error", r.error);
+    if (!r.basic_stats)
+        detail::where_held(f, "census", r.census);
+    detail::where_held(f, "basic_stats", r.basic_stats);
+    detail::where_held(f, "spectral", r.spectral);
+    detail::where_held(f, "tap_spectra", r.tap_spectra);
+    detail::where_held(f, "convolution_norm", r.convolution_norm);
+    detail::where_held(f, "quantization", r.quantization);
+    detail::where_held(f, "bit_flips", r.bit_flips);
+    detail::where_held(f, "sparsity", r.sparsity);
 }
 
-template <class F>
-void for_each_field(const scanned_model& r, F&& f)
+template <detail::fields_of<scanned_model> R, class F>
+void for_each_field(R& r, F&& f)
 {
     f("path", r.path);
     f("format", r.format);
@@ -177,6 +239,34 @@ void for_each_field(const scanned_model& r, F&& f)
     f("tensors", r.tensors);
     f("parameters", r.parameters);
     f("bytes", r.bytes);
+}
+
+template <detail::fields_of<scan_options> R, class F>
+void for_each_field(R& r, F&& f)
+{
+    detail::methods_field(f, r);
+    f("bits", r.bits);
+    f("group_size", r.group_size);
+    f("include", r.include);
+    f("exclude", r.exclude);
+    f("restrict", r.restrict_to);
+    f("threads", r.threads);
+    detail::orientation_field(f, r.orientation);
+    f("shuffles", r.shuffles);
+    f("seed", r.seed);
+    f("tap_spectra", r.tap_spectra);
+    f("convolution_input", r.convolution_input);
+}
+
+template <detail::fields_of<scan_environment> R, class F>
+void for_each_field(R& r, F&& f)
+{
+    f("cpu", r.cpu);
+    f("instructions", r.instructions);
+    f("threads", r.threads);
+    f("blas", r.blas);
+    f("compiler", r.compiler);
+    f("cuda", metric::missing("not used"));
 }
 
 namespace detail {

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/printable.hpp>
@@ -180,10 +182,66 @@ inline rule untrained_rule()
         .metric_name = "share of biases that are 0 and norm gains that are 1",
         .model_value = untouched_percentage,
         .compare = comparison::at_least,
-        .warning = 100,
+        .critical = 100,
         .unit = "%",
         .meaning = "the model looks untrained",
-        .remedy = "Check that this is the trained checkpoint and that its weights were loaded before it was saved."};
+        .remedy = "Check that this is the trained checkpoint and that its weights were loaded before it was saved.",
+        .score_limit = unfit};
+}
+
+// One weight that is 256 times every other one, and would be one of them with one bit of its exponent cleared. 65,536 times is
+// beyond what any layer can make up for.
+inline rule bit_flips_rule()
+{
+    return {.id = "bit_flips",
+            .label = "log2 of a suspect weight over the largest other one",
+            .metric_name = "bit_flips.excess_bits",
+            .value =
+                [](const layer_result& layer) {
+                    if (layer.bit_flips)
+                        return layer.bit_flips->excess_bits;
+                    return layer.quantization ? metric(0) : metric::missing("not measured");
+                },
+            .compare = comparison::at_least,
+            .warning = 8,
+            .critical = 16,
+            .meaning = "one flipped bit of the exponent would explain it",
+            .remedy = "Compare the file with its checksum or another copy; fetch it again.",
+            .applies = holds_real_matrix,
+            .describe =
+                [](const layer_result& layer) {
+                    const bit_flips_result& flips = *layer.bit_flips;
+                    return fmt::format("{} weight{} stand{} apart: element {} is {}, the largest other one {}; with bit {} of its "
+                                       "exponent cleared it is {}",
+                                       flips.suspect_count, flips.suspect_count == 1 ? "" : "s", flips.suspect_count == 1 ? "s" : "",
+                                       flips.index, figure(flips.value), figure(flips.next_magnitude), flips.exponent_bit,
+                                       figure(flips.restored));
+                },
+            .explained_by = {"nonfinite"},
+            .score_limit = no_excellent};
+}
+
+// Scales of a quantized tensor that stand beside its codes in the file.
+inline metric bad_scale_count(const layer_result& layer)
+{
+    const std::string_view part = last_part(layer.name);
+    const bool scales = part.find("scale") != std::string_view::npos || part.find("absmax") != std::string_view::npos || part == "SCB";
+    if (layer.skipped.empty() || !scales || !layer.census)
+        return metric::missing("no scales");
+    return metric(static_cast<double>(layer.census->nan_count + layer.census->infinity_count() + layer.census->zero_count));
+}
+
+inline rule bad_scales_rule()
+{
+    return {.id = "bad_scales",
+            .label = "scales that are 0, NaN or infinite",
+            .metric_name = "census.zero_count + nan_count + inf_count",
+            .value = bad_scale_count,
+            .warning = 0,
+            .meaning = "every weight that such a scale belongs to is lost",
+            .remedy = "Quantize the layer again; a group of zeros may have the scale 1.",
+            .applies = [](const layer_result& layer) { return bad_scale_count(layer).exists(); },
+            .judges_parts = true};
 }
 
 }  // namespace weightscope::detail

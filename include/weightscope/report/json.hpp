@@ -15,7 +15,6 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/version.hpp>
-#include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/report/fields.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/rule.hpp>
@@ -72,37 +71,6 @@ ordered_json json_of(const T& value)
             append_member(object, std::string(name), ordered_json(field));
     });
     return object;
-}
-
-inline std::string_view name_of(matrix_orientation orientation)
-{
-    return orientation == matrix_orientation::detect   ? "detect"
-           : orientation == matrix_orientation::out_in ? "out_in"
-                                                       : "in_out";
-}
-
-inline ordered_json json_of(const scan_options& options)
-{
-    ordered_json methods = ordered_json::array();
-    for (const auto& [chosen, name] :
-         {std::pair{options.basic_stats, "basic_stats"}, std::pair{options.spectral, "spectral"},
-          std::pair{options.quantization, "quantization"}, std::pair{options.sparsity, "sparsity"},
-          std::pair{options.spectral && options.heavy_tail, "heavy_tail"}})
-        if (chosen)
-            methods.push_back(name);
-    return {{"methods", std::move(methods)},    {"bits", options.bits},
-            {"group_size", options.group_size}, {"include", options.include},
-            {"exclude", options.exclude},       {"restrict", options.restrict_to},
-            {"threads", options.threads},       {"orientation", name_of(options.orientation)},
-            {"shuffles", options.shuffles},     {"seed", options.seed},
-            {"tap_spectra", options.tap_spectra}, {"convolution_input", options.convolution_input}};
-}
-
-inline ordered_json json_of(const scan_environment& environment)
-{
-    return {{"cpu", environment.cpu},   {"instructions", environment.instructions}, {"threads", environment.threads},
-            {"blas", environment.blas}, {"compiler", environment.compiler},         {"cuda", nullptr},
-            {"cuda_reason", "not used"}};
 }
 
 inline ordered_json json_of(const finding& f)

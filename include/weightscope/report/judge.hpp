@@ -55,11 +55,11 @@ inline std::string message_of(const rule& r, const finding& f)
 }
 
 // The finding of one rule about one number, if there is one; the texts are left to the caller.
-inline std::optional<finding> finding_of(const rule& r, double value, const metric& baseline)
+inline std::optional<finding> finding_of(const rule& r, double value, const metric& baseline, severity worst = severity::critical)
 {
     for (const severity level : {severity::critical, severity::warning, severity::info}) {
         const std::optional<double>& limit = r.limit(level);
-        if (!limit)
+        if (!limit || level > worst)
             continue;
         const double threshold = r.times_baseline ? *limit * baseline.value : *limit;
         if (crosses(value, r.compare, threshold))
@@ -76,7 +76,7 @@ inline std::optional<finding> finding_of(const rule& r, double value, const metr
 
 inline bool concerns(const rule& r, const layer_result& layer)
 {
-    return r.value && holds_numbers(layer) && (r.judges_copies || !layer.counted_elsewhere())
+    return r.value && (r.judges_parts || holds_numbers(layer)) && (r.judges_copies || !layer.counted_elsewhere())
            && (!r.applies || r.applies(layer));
 }
 
@@ -103,7 +103,7 @@ inline std::vector<std::pair<finding, rule_outcome*>> findings_in(const layer_re
             continue;
         }
         ++outcome.judged_count;
-        if (std::optional<finding> f = finding_of(r, value.value, baseline)) {
+        if (std::optional<finding> f = finding_of(r, value.value, baseline, r.worst ? r.worst(layer) : severity::critical)) {
             f->layer = layer.name;
             f->message = r.describe ? r.describe(layer) : message_of(r, *f);
             f->remedy = r.advise ? r.advise(layer) : r.remedy;

@@ -115,7 +115,7 @@ inline rule low_rank_rule()
                         figure(rank), grouped(static_cast<std::size_t>(rank) * (rows + cols)), grouped(rows * cols),
                         figure(break_even));
                 },
-            .explained_by = {"all_zero", "nonfinite", "constant"},
+            .explained_by = {"all_zero", "nonfinite", "constant", "bit_flips"},
             .score_limit = no_excellent};
 }
 
@@ -140,7 +140,50 @@ inline rule near_singular_rule()
                         layer.spectral ? layer.spectral->condition_number_p_value : metric::missing("not measured");
                     return holds_real_matrix(layer) && (!p.exists() || p.value < 1e-5);
                 },
-            .explained_by = {"all_zero", "nonfinite", "constant", "low_rank", "dead_rows", "dead_columns"}};
+            .explained_by = {"all_zero", "nonfinite", "constant", "low_rank", "dead_rows", "dead_columns", "bit_flips"}};
+}
+
+// An input of norm 1 may come out with norm σ_max. Half precision ends at 65,504: 1e4 leaves room for inputs of norm 6.
+inline rule spectral_norm_rule()
+{
+    return {.id = "spectral_norm",
+            .label = "largest singular value",
+            .metric_name = "spectral.max_singular_value",
+            .value = metric_of(&layer_result::spectral, &spectral_result::max_singular_value),
+            .info = 1e3,
+            .warning = 1e4,
+            .meaning = "one direction is blown up so far that half precision may overflow",
+            .remedy = "Run it in bfloat16 or float32, clip the singular value, or look for what made it grow in training.",
+            .applies = [](const layer_result& layer) { return holds_real_matrix(layer) && !is_embedding(layer); },
+            .explained_by = {"nonfinite", "bit_flips"}};
+}
+
+// Of square Gaussian matrices 77 % of the directions carry 99 % of the energy. Two factors are smaller than a square matrix from half
+// of the rank down: a quarter halves the layer.
+inline rule rank_utilisation_rule()
+{
+    return {.id = "rank_utilisation",
+            .label = "directions that carry 99 % of the energy, share of what rows and columns allow",
+            .metric_name = "spectral.rank_99_energy / spectral.total_rank less dead rows and columns",
+            .value =
+                [](const layer_result& layer) {
+                    if (!layer.spectral)
+                        return metric::missing("not measured");
+                    const std::size_t available = available_rank(layer);
+                    return layer.spectral->rank_99_energy.exists() && available
+                               ? metric(layer.spectral->rank_99_energy.value / static_cast<double>(available))
+                               : metric::missing("no rank");
+                },
+            .compare = comparison::at_most,
+            .info = 0.25,
+            .meaning = "most directions carry next to nothing",
+            .remedy = "Two factors may do; measure what they lose.",
+            .applies =
+                [](const layer_result& layer) {
+                    return holds_real_matrix(layer) && std::min(matrix_shape_of(layer).rows, matrix_shape_of(layer).cols) >= 16;
+                },
+            .explained_by = {"all_zero", "nonfinite", "constant", "low_rank", "bit_flips", "outliers", "quantization_sqnr", "rounded_away",
+                             "channel_sqnr", "group_sqnr"}};
 }
 
 }  // namespace weightscope::detail

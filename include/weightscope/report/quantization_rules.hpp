@@ -1,8 +1,9 @@
 #pragma once
-// Rules about how weights fit into few bits: outliers, rounding error, subnormals, zeros.
+// Rules about how weights fit into few bits: outliers, rounding error, range, subnormals.
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,14 @@ inline std::string advice_on_scales(const layer_result& layer)
     return fmt::format("Keep this layer in 16 bits, or clip its outliers first ({}).", measured);
 }
 
+// What one scale for the tensor does to weights that one scale per row keeps is a warning at most: few quantize with one scale, and
+// whoever does can change that.
+inline severity worst_of_one_scale(const layer_result& layer)
+{
+    return layer.quantization && reaches_db(layer.quantization->per_channel_sqnr_db, good_sqnr_db) ? severity::warning
+                                                                                                   : severity::critical;
+}
+
 // Above this share of zeros the others no longer say how the weights are spread.
 inline constexpr double most_zeros_percentage = 25;
 
@@ -58,7 +67,14 @@ inline rule outliers_rule()
                        && !(zeros.exists() && zeros.value > most_zeros_percentage);
             },
         .advise = advice_on_scales,
-        .score_limit = no_excellent};
+        .explained_by = {"bit_flips", "channel_sqnr", "group_sqnr"},
+        .score_limit = no_excellent,
+        .worst = worst_of_one_scale};
+}
+
+inline bool quantizes_to_8_bits(const layer_result& layer)
+{
+    return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8);
 }
 
 inline rule quantization_sqnr_rule()
@@ -74,13 +90,66 @@ inline rule quantization_sqnr_rule()
             .meaning = "with one scale for the tensor rounding drowns its weights",
             .remedy = "Quantize with one scale per row or group.",
             .baseline = metric_of(&layer_result::quantization, &quantization_sensitivity_result::gaussian_sqnr_db),
+            .applies = quantizes_to_8_bits,
+            .advise = advice_on_scales,
+            .explained_by = {"nonfinite", "all_zero", "constant", "bit_flips", "outliers", "channel_sqnr", "group_sqnr"},
+            .score_limit = no_excellent,
+            .worst = worst_of_one_scale};
+}
+
+// The limits of quantization_sqnr, where scales are as fine as quantizers in use make them: what they do not repair, none does.
+inline rule fine_scale_rule(std::string id, std::string label, std::string metric_name, metric quantization_sensitivity_result::*sqnr)
+{
+    return {.id = std::move(id),
+            .label = std::move(label),
+            .metric_name = std::move(metric_name),
+            .value = metric_of(&layer_result::quantization, sqnr),
+            .compare = comparison::below,
+            .warning = 20,
+            .critical = 10,
+            .unit = "dB",
+            .applies = quantizes_to_8_bits,
+            .advise = advice_on_scales,
+            .explained_by = {"nonfinite", "all_zero", "constant", "bit_flips"},
+            .score_limit = no_excellent};
+}
+
+inline rule channel_sqnr_rule()
+{
+    rule r = fine_scale_rule("channel_sqnr", "INT8 per-row SQNR", "quantization.per_channel_sqnr_db",
+                             &quantization_sensitivity_result::per_channel_sqnr_db);
+    r.meaning = "even with one scale per row rounding drowns its weights";
+    r.remedy = "Quantize with one scale per group.";
+    r.explained_by.push_back("group_sqnr");
+    return r;
+}
+
+inline rule group_sqnr_rule()
+{
+    rule r = fine_scale_rule("group_sqnr", "INT8 per-group SQNR", "quantization.group_sqnr_db",
+                             &quantization_sensitivity_result::group_sqnr_db);
+    r.meaning = "even with one scale per group rounding drowns its weights";
+    r.remedy = "Keep this layer in 16 bits.";
+    return r;
+}
+
+// Gaussian weights give 5 (a thousand of them) to 8 (a thousand million).
+inline rule dynamic_range_rule()
+{
+    return {.id = "dynamic_range",
+            .label = "largest weight / mean magnitude",
+            .metric_name = "quantization.dynamic_range",
+            .value = metric_of(&layer_result::quantization, &quantization_sensitivity_result::dynamic_range),
+            .info = 100,
+            .meaning = "a few weights need far more range than the others",
+            .remedy = "Quantize with one scale per row or group.",
             .applies =
                 [](const layer_result& layer) {
-                    return holds_real_matrix(layer) && (!layer.quantization || layer.quantization->bits == 8);
+                    const metric zeros = zeros_percentage(layer);
+                    return holds_real_matrix(layer) && !(zeros.exists() && zeros.value > most_zeros_percentage);
                 },
-            .advise = advice_on_scales,
-            .explained_by = {"nonfinite", "all_zero", "constant", "outliers"},
-            .score_limit = no_excellent};
+            .explained_by = {"nonfinite", "all_zero", "constant", "bit_flips", "outliers", "quantization_sqnr", "channel_sqnr",
+                             "group_sqnr", "rounded_away"}};
 }
 
 // The SQNR alone does not tell: once the largest weight is so large that all others round to 0, making it larger still raises the
@@ -114,7 +183,8 @@ inline rule rounded_away_rule()
                            && !(zeros.exists() && zeros.value > most_zeros_percentage);
                 },
             .advise = advice_on_scales,
-            .explained_by = {"nonfinite", "all_zero", "constant", "outliers", "quantization_sqnr"},
+            .explained_by = {"nonfinite", "all_zero", "constant", "bit_flips", "outliers", "quantization_sqnr", "channel_sqnr",
+                             "group_sqnr"},
             .score_limit = no_excellent};
 }
 
@@ -136,29 +206,6 @@ inline rule subnormals_rule()
             .meaning = "weights below the format's normal range have lost digits, and are slow on some processors",
             .remedy = "Rescale the layer, or store it in a format with a wider exponent such as BF16.",
             .applies = [](const layer_result& layer) { return !holds_integers(layer); }};
-}
-
-inline rule sparse_rule()
-{
-    return {
-        .id = "sparse",
-        .label = "zeros",
-        .metric_name = "basic_stats.zeros_percentage",
-        .value = zeros_percentage,
-        .info = 50,
-        .unit = "%",
-        .meaning = "more than half of the weights are zero",
-        .remedy = "Store it in a sparse format.",
-        .applies = holds_matrix_with_zeros,
-        .advise =
-            [](const layer_result& layer) {
-                const bool two_of_four = layer.sparsity && layer.sparsity->structured_sparsity
-                                         && layer.sparsity->structured_sparsity->two_of_four_percentage.exists()
-                                         && layer.sparsity->structured_sparsity->two_of_four_percentage.value == 100;
-                return std::string(two_of_four ? "Use 2:4 sparse kernels, which its pattern fits, or a sparse format."
-                                               : "Store it in a sparse format; its pattern does not fit 2:4 kernels.");
-            },
-        .explained_by = {"all_zero"}};
 }
 
 }  // namespace detail

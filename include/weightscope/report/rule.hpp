@@ -78,6 +78,8 @@ struct rule
     bool judges_copies = false;  ///< also judges layers whose figures are those of an earlier one
     int score_limit = 100;       ///< the score is at most this where it fires as critical, 0 to 100
     int warning_penalty = 20, critical_penalty = 40;  ///< what a finding takes from the 100 of its layer's own score
+    std::function<severity(const layer_result&)> worst = {};  ///< no finding about this layer is more severe than that
+    bool judges_parts = false;  ///< judges the codes and scales of quantized tensors, which other rules pass by
 
     [[nodiscard]] const std::optional<double>& limit(severity level) const
     {
@@ -95,7 +97,8 @@ template <class Result>
     };
 }
 
-/// The table `rules` with one limit changed; std::nullopt removes it.
+/// The table `rules` with one limit changed; std::nullopt removes it. A critical limit that is set holds for every layer, whatever
+/// `rule::worst` said.
 ///
 ///     const health_result health = judge(scan, override_threshold(default_rules(), "outliers", severity::warning, 5));
 ///
@@ -113,6 +116,8 @@ template <class Result>
             (level == severity::critical  ? candidate.critical
              : level == severity::warning ? candidate.warning
                                           : candidate.info) = limit;
+            if (level == severity::critical)
+                candidate.worst = nullptr;  // a limit that is set on purpose holds without exception
             return rules;
         }
         known += (known.empty() ? "" : ", ") + candidate.id;

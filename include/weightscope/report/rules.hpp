@@ -9,6 +9,7 @@
 #include <weightscope/report/quantization_rules.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/report/sparsity_rules.hpp>
 
 namespace weightscope {
 
@@ -26,17 +27,29 @@ namespace weightscope {
 /// | dead_rows, dead_columns | every entry of a row or column at most 1e-6 | | any | > 10 % |
 /// | low_rank | numerical rank / rank that live rows and columns allow | | <= 0.5 | <= 0.1 |
 /// | near_singular | condition number / Gaussian's, where p < 1e-5 | | > 1e4 | |
-/// | outliers | entries beyond the 3 IQR fences | | > 1 % | > 10 % |
-/// | quantization_sqnr | SQNR at 8 bits, one scale per tensor | | < 20 dB | < 10 dB |
+/// | spectral_norm | largest singular value, embeddings apart | > 1e3 | > 1e4 | |
+/// | rank_utilisation | rank that carries 99 % of the energy / rank that live rows and columns allow | <= 0.25 | | |
+/// | bit_flips | log2 of a weight that one bit explains over the largest other one | | >= 8 | >= 16 |
+/// | outliers | entries beyond the 3 IQR fences | | > 1 % | > 10 % * |
+/// | quantization_sqnr | SQNR at 8 bits, one scale per tensor | | < 20 dB | < 10 dB * |
 /// | rounded_away | share of weights that one INT8 scale per tensor rounds to 0, at least | | >= 50 % | >= 90 % |
+/// | channel_sqnr | SQNR at 8 bits, one scale per row | | < 20 dB | < 10 dB |
+/// | group_sqnr | SQNR at 8 bits, one scale per group | | < 20 dB | < 10 dB |
+/// | dynamic_range | largest weight / mean magnitude | > 100 | | |
+/// | bad_scales | scales of quantized tensors that are 0, NaN or infinite | | any | |
 /// | subnormals | entries below the format's normal range | > 1 % | | |
 /// | sparse | exact zeros in a matrix | > 50 % | | |
+/// | near_zero | entries at most 1e-6 that are not 0 | > 10 % | | |
+/// | n_m_sparsity | runs of 4 (8) along a row with at most 2 (4) entries, where 45 % are 0 | all | | |
 /// | tied_copy | equal bytes stored twice | any | | |
-/// | untrained | model: all biases 0 and all norm gains 1 | | 100 % | |
+/// | untrained | model: all biases 0 and all norm gains 1 | | | 100 % |
+///
+/// *: a warning at most where one scale per row reaches 30 dB.
 ///
 /// Layers whose figures are those of an earlier one are told by tied_copy alone. Integer tensors are codes, exact as they are, whose
 /// scales stand elsewhere: they are judged by unreadable and tied_copy, and I8 also by what looks at zeros (all_zero, dead_rows,
-/// dead_columns, sparse). With a critical finding the score is at most 79; where a tensor is not finite or not readable, 39.
+/// dead_columns, sparse). With a critical finding the score is at most 79; where a tensor is not finite or not readable, or the model
+/// is untrained, 39.
 [[nodiscard]] inline std::vector<rule> default_rules()
 {
     return {detail::empty_rule(),
@@ -48,11 +61,20 @@ namespace weightscope {
             detail::dead_columns_rule(),
             detail::low_rank_rule(),
             detail::near_singular_rule(),
+            detail::spectral_norm_rule(),
+            detail::rank_utilisation_rule(),
+            detail::bit_flips_rule(),
             detail::outliers_rule(),
             detail::quantization_sqnr_rule(),
             detail::rounded_away_rule(),
+            detail::channel_sqnr_rule(),
+            detail::group_sqnr_rule(),
+            detail::dynamic_range_rule(),
+            detail::bad_scales_rule(),
             detail::subnormals_rule(),
             detail::sparse_rule(),
+            detail::near_zero_rule(),
+            detail::n_m_sparsity_rule(),
             detail::tied_copy_rule(),
             detail::untrained_rule()};
 }
@@ -116,6 +138,42 @@ namespace weightscope {
              },
          .applies = detail::is_matrix,
          .judges_copies = true}};
+}
+
+/// The default rules and two about the tail of the spectrum, for those who read models by it. Gaussian and lightly trained matrices are
+/// told by the first, which is no illness but a measure of how far training went.
+///
+/// | id | looks at | info | warning | critical |
+/// |---|---|---|---|---|
+/// | light_tail | power law exponent of the spectrum | > 6 | | |
+/// | very_heavy_tail | the same | | < 2 | |
+///
+/// @see  Martin, Peng & Mahoney 2021, Nature Communications 12:4122 (2 to 6 is where well-trained layers lie)
+[[nodiscard]] inline std::vector<rule> heavy_tail_rules()
+{
+    std::vector<rule> rules = default_rules();
+    const rule tail = {.metric_name = "spectral.heavy_tail.alpha",
+                       .value =
+                           [](const layer_result& layer) {
+                               return layer.spectral && layer.spectral->heavy_tail ? layer.spectral->heavy_tail->fit.alpha
+                                                                                   : metric::missing("not measured");
+                           },
+                       .applies = detail::holds_real_matrix,
+                       .explained_by = {"all_zero", "nonfinite", "constant", "low_rank"}};
+    rule light = tail, heavy = tail;
+    light.id = "light_tail";
+    light.label = heavy.label = "power law exponent of the spectrum";
+    light.info = 6;
+    light.meaning = "the spectrum is nearly that of a random matrix: the layer has learnt little";
+    light.remedy = "Train it longer or at a higher rate, or make it smaller.";
+    heavy.id = "very_heavy_tail";
+    heavy.compare = comparison::below;
+    heavy.warning = 2;
+    heavy.meaning = "a few directions dominate the spectrum, as in layers that memorise";
+    heavy.remedy = "Check the layer for outliers and the model for overfitting.";
+    rules.push_back(light);
+    rules.push_back(heavy);
+    return rules;
 }
 
 }  // namespace weightscope

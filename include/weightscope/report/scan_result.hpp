@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/basic_stats.hpp>
+#include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/analyzers/convolution_norm.hpp>
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
@@ -54,9 +55,10 @@ struct layer_result
     std::optional<sparsity_result> sparsity = {};
     std::string skipped = {};               ///< why nothing was analysed, such as a dtype without numbers; empty otherwise
     std::string error = {};                 ///< why the analysis failed; empty otherwise
-    std::optional<value_census> census = {};  ///< whatever else was asked for; absent where nothing was analysed
+    std::optional<value_census> census = {};  ///< whatever else was asked for; absent where nothing was analysed but of scales
     std::optional<tap_spectra_result> tap_spectra = {};            ///< of convolutions, [out, in, kernel...], where asked for
     std::optional<convolution_norm_result> convolution_norm = {};  ///< likewise; channels are taken to mix (groups = 1)
+    std::optional<bit_flips_result> bit_flips = {};  ///< of tensors with a suspect; others have none
 
     /// Takes what was found out about a tensor with the same weights.
     void take_figures(const layer_result& other)
@@ -70,6 +72,7 @@ struct layer_result
         census = other.census;
         tap_spectra = other.tap_spectra;
         convolution_norm = other.convolution_norm;
+        bit_flips = other.bit_flips;
     }
 
     [[nodiscard]] bool counted_elsewhere() const { return !tied_to.empty() || !duplicate_of.empty(); }

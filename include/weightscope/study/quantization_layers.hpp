@@ -126,7 +126,8 @@ inline std::vector<located_layer> locate_layers(const model& m, const quantizati
                               .kept = kept};
             layer.transposed = part.shape.size() == 2
                                && (options.orientation == matrix_orientation::in_out
-                                   || (options.orientation == matrix_orientation::detect && conv1d && has_conv1d_name(part.name)));
+                                   || (options.orientation == matrix_orientation::detect
+                                       && (part.transposed || (conv1d && has_conv1d_name(part.name)))));
             layers.push_back({.layer = std::move(layer), .tensor = part, .whole = whole});
             parts.push_back(std::move(part));
         }

@@ -1,0 +1,196 @@
+// What does it cost to score every weight of a matrix, and to choose which ones go? Every row tells its time as a multiple of one read
+// pass over the same weights, timed in turn with it, beside the plain loop and the sort.
+//
+//     $ bench_scorers --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
+//
+// ROWS=4096 and COLS=4096 set the size of the matrix, THREADS=2 the number of threads.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <weightscope/core/environment.hpp>
+#include <weightscope/core/max_magnitude.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/random.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/core/xtensor.hpp>
+#include <weightscope/scorers/mask.hpp>
+#include <weightscope/scorers/nm_mask.hpp>
+#include <weightscope/scorers/scorer.hpp>
+
+namespace {
+
+using namespace weightscope;
+
+std::size_t from_environment(const char* name, std::size_t otherwise)
+{
+    const char* text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+const std::size_t rows = from_environment("ROWS", 4096);
+const std::size_t cols = from_environment("COLS", 4096);
+const std::size_t thread_count = from_environment("THREADS", 2);
+
+// Gaussian numbers, the same million over and over, each time a little larger.
+xt::xtensor<float, 2> made(std::uint64_t seed)
+{
+    const xt::xtensor<float, 1> tile = random_normal<float>({std::size_t{1} << 20}, {.seed = seed, .std = 0.02});
+    xt::xtensor<float, 2> result = xt::empty<float>({rows, cols});
+    for (std::size_t i = 0; i < result.size(); ++i)
+        result.data()[i] = tile(i % tile.size()) * (1 + 1e-3F * static_cast<float>(i / tile.size()));
+    return result;
+}
+
+const xt::xtensor<float, 2>& weights()
+{
+    static const xt::xtensor<float, 2> tensor = made(1);
+    return tensor;
+}
+
+const xt::xtensor<float, 2>& gradients()
+{
+    static const xt::xtensor<float, 2> tensor = made(2);
+    return tensor;
+}
+
+const xt::xtensor<float, 2>& curvatures()
+{
+    static const xt::xtensor<float, 2> tensor = made(3);
+    return tensor;
+}
+
+const importance_info& info()
+{
+    static const importance_info known = {
+        .gradients = importance_values::view(std::span<const float>(gradients().data(), gradients().size())),
+        .hessian_diag = importance_values::view(std::span<const float>(curvatures().data(), curvatures().size())),
+        .activations = activation_statistics{.tensor = "w", .rows = 1, .sums_of_squares = std::vector<double>(cols, 2.0)}};
+    return known;
+}
+
+const std::vector<double>& scores()
+{
+    static const std::vector<double> found = score_magnitude(weights()).scores;
+    return found;
+}
+
+// Touches every weight once: the largest of all.
+double read_pass()
+{
+    const auto& w = weights();
+    const auto partials = map_chunks(w.size(), detail::chunk_elements, [&](std::size_t begin, std::size_t end) {
+        return detail::dispatch(detail::max_magnitude_kernel<float>{}, w.data() + begin, end - begin);
+    });
+    return *std::max_element(partials.begin(), partials.end());
+}
+
+double seconds_of(const auto& work)
+{
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Times `work` and a read pass in turn, so that a busy neighbour slows both. `read_passes` is the median of the ratios,
+// `least_read_passes` the ratio of the two minima.
+void against_read_pass(benchmark::State& state, const auto& work)
+{
+    with_threads(thread_count, [&] {
+        std::vector<double> ratios;
+        double least_work = 1e9, least_read = 1e9;
+        for (auto iteration : state) {
+            const double read = seconds_of([] { benchmark::DoNotOptimize(read_pass()); }), seconds = seconds_of(work);
+            ratios.push_back(seconds / read);
+            least_work = std::min(least_work, seconds);
+            least_read = std::min(least_read, read);
+            state.SetIterationTime(seconds);
+        }
+        std::nth_element(ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2), ratios.end());
+        state.counters["read_passes"] = ratios[ratios.size() / 2];
+        state.counters["least_read_passes"] = least_work / least_read;
+        state.SetBytesProcessed(static_cast<std::int64_t>(4 * weights().size()) * state.iterations());
+    });
+    state.SetLabel(std::string(instruction_path()));
+}
+
+void score(benchmark::State& state, importance_method method)
+{
+    (void)info();
+    against_read_pass(state, [&] { benchmark::DoNotOptimize(score_weights(weights(), info(), {.method = method})); });
+}
+
+// |w g| + w² |h| / 2 as one writes it first
+void second_order_in_a_plain_loop(benchmark::State& state)
+{
+    (void)info();
+    against_read_pass(state, [] {
+        std::vector<double> found;
+        double first = 0, second = 0;
+        for (std::size_t i = 0; i < weights().size(); ++i) {
+            const double w = static_cast<double>(weights().data()[i]);
+            const double a = std::fabs(w * static_cast<double>(gradients().data()[i]));
+            const double b = std::fabs(0.5 * w * w * static_cast<double>(curvatures().data()[i]));
+            first += a;
+            second += b;
+            found.push_back(a + b);
+        }
+        benchmark::DoNotOptimize(found.data());
+        benchmark::DoNotOptimize(second / first);
+    });
+}
+
+void tensor_mask(benchmark::State& state)
+{
+    (void)scores();
+    against_read_pass(state, [] { benchmark::DoNotOptimize(select_tensor_mask(scores(), {.ratio = 0.5})); });
+}
+
+void row_mask(benchmark::State& state)
+{
+    (void)scores();
+    against_read_pass(state, [] { benchmark::DoNotOptimize(select_row_mask(scores(), rows, {.ratio = 0.5})); });
+}
+
+void two_of_four_mask(benchmark::State& state)
+{
+    (void)scores();
+    against_read_pass(state, [] { benchmark::DoNotOptimize(select_nm_mask(scores(), rows)); });
+}
+
+// a threshold from the sorted scores, as the peers have it
+void tensor_mask_by_sorting(benchmark::State& state)
+{
+    (void)scores();
+    against_read_pass(state, [] {
+        std::vector<double> sorted = scores();
+        std::sort(sorted.begin(), sorted.end());
+        const double threshold = sorted[sorted.size() / 2];
+        std::vector<bool> removed(sorted.size());
+        for (std::size_t i = 0; i < removed.size(); ++i)
+            removed[i] = scores()[i] <= threshold;
+        benchmark::DoNotOptimize(removed);
+    });
+}
+
+#define WEIGHTSCOPE_BENCHMARK(function, ...) BENCHMARK##__VA_OPT__(_CAPTURE)(function __VA_OPT__(, ) __VA_ARGS__)->UseManualTime()->Unit(benchmark::kMillisecond)
+WEIGHTSCOPE_BENCHMARK(score, magnitude, importance_method::magnitude);
+WEIGHTSCOPE_BENCHMARK(score, taylor, importance_method::taylor);
+WEIGHTSCOPE_BENCHMARK(score, taylor_2nd, importance_method::taylor_2nd);
+WEIGHTSCOPE_BENCHMARK(score, taylor_2nd_signed, importance_method::taylor_2nd_signed);
+WEIGHTSCOPE_BENCHMARK(score, wanda, importance_method::wanda);
+WEIGHTSCOPE_BENCHMARK(second_order_in_a_plain_loop);
+WEIGHTSCOPE_BENCHMARK(tensor_mask);
+WEIGHTSCOPE_BENCHMARK(row_mask);
+WEIGHTSCOPE_BENCHMARK(two_of_four_mask);
+WEIGHTSCOPE_BENCHMARK(tensor_mask_by_sorting);
+
+}  // namespace
+
+BENCHMARK_MAIN();

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/report/chart_panel.hpp>
+#include <weightscope/report/chart_result.hpp>
+#include <weightscope/report/chart_scan.hpp>
+#include <weightscope/report/svg.hpp>
+
+namespace weightscope {
+
+/// Values along a series of steps; NaN where there is none.
+struct chart_series
+{
+    std::string name = {};
+    std::vector<double> values = {};  ///< [steps]
+};
+
+/// Lines over the same steps in one frame.
+struct line_panel
+{
+    std::string title = {};
+    std::string unit = {};
+    bool logarithmic = false;
+    std::vector<double> reached = {};  ///< values that the axis reaches at least
+    std::vector<chart_series> series = {};
+};
+
+namespace detail {
+
+// How many first bytes names have in common, up to the end of a word: "checkpoint-" of checkpoint-500 and checkpoint-1000.
+inline std::size_t common_front(std::span<const std::string> names)
+{
+    if (names.size() < 2)
+        return 0;
+    std::size_t common = names[0].size();
+    for (const std::string& name : names) {
+        const auto end = names[0].begin() + static_cast<std::ptrdiff_t>(common);
+        common = static_cast<std::size_t>(std::mismatch(names[0].begin(), end, name.begin(), name.end()).first - names[0].begin());
+    }
+    const std::size_t end = common == 0 ? std::string::npos : names[0].find_last_of("-_./ ", common - 1);
+    return end == std::string::npos ? 0 : end + 1;
+}
+
+// A line breaks where a value is missing.
+inline void draw_series(svg_picture& picture, const chart_panel& panel, const chart_series& series, std::span<const std::string> steps, std::string_view color)
+{
+    std::vector<svg_point> line;
+    const auto end_line = [&] {
+        if (line.size() > 1)
+            picture.polyline(line, {.color = color, .width = 2}, series.name);
+        line.clear();
+    };
+    const double radius = steps.size() > 80 ? 2 : 3.5;
+    for (std::size_t i = 0; i < std::min(steps.size(), series.values.size()); ++i) {
+        const double value = series.values[i];
+        if (!std::isfinite(value) || (panel.y().logarithmic && !(value > 0))) {
+            end_line();
+            continue;
+        }
+        line.push_back(panel.at(static_cast<double>(i), value));
+        picture.circle(line.back(), radius, color, fmt::format("{}, {}: {}", series.name, steps[i], figure(value)));
+    }
+    end_line();
+}
+
+inline void draw_lines(svg_picture& picture, const svg_box& area, const line_panel& lines, std::span<const std::string> steps)
+{
+    std::vector<double> values = lines.reached;
+    for (const chart_series& series : lines.series)
+        values.insert(values.end(), series.values.begin(), series.values.end());
+    chart_axis x{.low = 0, .high = static_cast<double>(std::max<std::size_t>(steps.size(), 2) - 1)};
+    const std::size_t common = common_front(steps);
+    double widest = 10;
+    for (const std::string& step : steps)
+        widest = std::max(widest, std::min(text_width(std::string_view(step).substr(common), 10), 80.0));
+    const auto fitting = static_cast<std::size_t>(area.width / (widest + 8));
+    const std::size_t every = (steps.size() + fitting - 1) / fitting;
+    for (std::size_t i = 0; i < steps.size(); i += every)
+        x.ticks.push_back({static_cast<double>(i), fitting_text(std::string_view(steps[i]).substr(common), 80, 10)});
+    chart_panel panel(picture, area, std::move(x), axis_of(values, {.logarithmic = lines.logarithmic, .tick_count = 5}));
+    panel.draw_frame({.title = lines.title, .y = lines.unit});
+    std::vector<legend_entry> legend;
+    for (std::size_t k = 0; k < lines.series.size(); ++k) {
+        const std::string_view color = chart_colors::series[k % chart_colors::series.size()];
+        draw_series(picture, panel, lines.series[k], steps, color);
+        legend.push_back({color, fitting_text(lines.series[k].name, 150, 11)});
+    }
+    if (legend.size() > 1) {  // as many lines as it needs
+        svg_point place{area.x, area.bottom() + 34};
+        for (const legend_entry& entry : legend) {
+            const double width = 31 + text_width(entry.text, 11);
+            if (place.x > area.x && place.x + width > area.right() + 16)
+                place = {area.x, place.y + 16};
+            draw_legend(picture, place, area.right() + 16, std::span(&entry, 1));
+            place.x += width;
+        }
+    }
+}
+
+}  // namespace detail
+
+/// Up to four panels of lines over the same steps, two beside each other.
+///
+/// @param name    of the chart
+/// @param title   its heading
+/// @param below   a line below the heading
+/// @param steps   names of the steps, in their order
+/// @param panels  see line_panel
+[[nodiscard]] inline chart plot_lines(const std::string& name, const std::string& title, const std::string& below, std::span<const std::string> steps,
+                                      std::span<const line_panel> panels)
+{
+    csv_table table({"panel", "series", "step", "value"});
+    for (const line_panel& panel : panels)
+        for (const chart_series& series : panel.series)
+            for (std::size_t i = 0; i < std::min(steps.size(), series.values.size()); ++i)
+                table.add({panel.title, series.name, steps[i], csv_table::cell(series.values[i])});
+    const auto rows = static_cast<double>((panels.size() + 1) / 2);
+    svg_picture picture({1000, 80 + 340 * std::max(rows, 1.0)}, title);
+    detail::draw_heading(picture, title, below);
+    for (std::size_t i = 0; i < panels.size(); ++i)
+        detail::draw_lines(picture, {75 + 490 * static_cast<double>(i % 2), 95 + 340 * static_cast<double>(i / 2), 400, 220}, panels[i], steps);
+    return {name, title, picture.text(), table.text()};
+}
+
+}  // namespace weightscope

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/scorers/apply_slices.hpp>
+#include <weightscope/scorers/group_blocks.hpp>
+#include <weightscope/scorers/group_family.hpp>
+#include <weightscope/scorers/group_names.hpp>
+
+namespace weightscope {
+
+namespace detail {
+
+// Names and shapes of the smaller model, without bytes.
+inline model shapes_of(const grouped_model& groups, std::span<const group_place> removed)
+{
+    model result;
+    for (const sliced_tensor& sliced : slice_shapes(groups, removed))
+        result.tensors.push_back({.name = sliced.name, .shape = sliced.shape, .dtype = groups.tensors[sliced.source].dtype});
+    return result;
+}
+
+// How wide each layer of the smaller model is, from its shapes.
+inline std::vector<layer_widths> widths_of(const grouped_model& groups, std::span<const group_place> removed, std::size_t head_size)
+{
+    const model shapes = shapes_of(groups, removed);
+    std::vector<layer_widths> result;
+    for (const block_tensors& block : find_blocks(shapes)) {
+        const auto extent = [&](const block_linear& linear, std::size_t axis) {
+            return linear.exists() && axis < shapes.tensors[linear.weight].shape.size() ? shapes.tensors[linear.weight].shape[axis] : std::size_t{0};
+        };
+        layer_widths& w = result.emplace_back();
+        const block_linear out = block.at(block_part::attention_output), down = block.at(block_part::down);
+        if (out.exists() && head_size > 0) {
+            const std::size_t query_rows = extent(out, out.in_axis());
+            const block_linear fused = block.at(block_part::query_key_value), key = block.at(block_part::key);
+            w.head_count = query_rows / head_size;
+            w.kv_head_count = (fused.exists() ? (extent(fused, fused.out_axis()) - query_rows) / 2 : extent(key, key.out_axis())) / head_size;
+        }
+        w.feed_forward_size = down.exists() ? extent(down, down.in_axis()) : 0;
+    }
+    result.resize(groups.layer_count - removed_layers(groups, removed).size());  // layers of which nothing is left have no names either
+    return result;
+}
+
+inline bool all_equal(const std::vector<layer_widths>& widths)
+{
+    return std::all_of(widths.begin(), widths.end(), [&](const layer_widths& w) { return w == widths.front(); });
+}
+
+}  // namespace detail
+
+/// The configuration of the model without the groups that go.
+///
+/// @param config   of the model
+/// @return         as wide as what is left; where layers differ, config.layers says how
+/// @throws std::invalid_argument  a group does not exist
+[[nodiscard]] inline transformer_config slice_config(transformer_config config, const grouped_model& groups, std::span<const group_place> removed)
+{
+    config.layers = detail::widths_of(groups, removed, config.head_size);
+    config.layer_count = config.layers.size();
+    const layer_widths& first = config.layers.front();
+    if (detail::all_equal(config.layers) && first.head_count > 0 && first.feed_forward_size > 0) {
+        config.head_count = first.head_count;
+        config.kv_head_count = first.kv_head_count;
+        config.feed_forward_size = first.feed_forward_size;
+        config.layers.clear();
+    }
+    return config;
+}
+
+/// A Hugging Face config.json of the smaller model.
+struct sliced_config_file
+{
+    nlohmann::ordered_json fields = {};
+    bool plain = true;        ///< its words say it all, and Hugging Face's own library loads the model
+    std::string reason = {};  ///< why not
+};
+
+/// Rewrites a config.json for the model without the groups that go.
+///
+/// num_attention_heads, num_key_value_heads, head_dim, intermediate_size and num_hidden_layers (n_head, n_inner and n_layer of GPT-2) are
+/// those of what is left. Where layers differ, "weightscope_layers" holds the widths of each, which read_transformer_config() knows and
+/// others do not.
+///
+/// @param fields  of the model's config.json
+/// @throws std::invalid_argument  a group does not exist
+[[nodiscard]] inline sliced_config_file slice_config_file(nlohmann::ordered_json fields, const grouped_model& groups,
+                                                          std::span<const group_place> removed)
+{
+    sliced_config_file result;
+    const std::vector<layer_widths> widths = detail::widths_of(groups, removed, groups.head_size);
+    const bool gpt2 = fields.contains("n_head"), uniform = !widths.empty() && detail::all_equal(widths);
+    fields.erase(detail::layer_widths_key);
+    fields[gpt2 ? "n_layer" : "num_hidden_layers"] = widths.size();
+    const auto number = [&](const char* name) { return fields.contains(name) && fields[name].is_number_unsigned() ? fields[name].get<std::size_t>() : 0; };
+    const layer_widths first = widths.empty() ? layer_widths{} : widths.front();
+    const bool heads_fit = !gpt2 || first.head_count == number("n_head");
+    const bool parts_left = first.head_count > 0 && first.feed_forward_size > 0;
+    if (uniform && parts_left && heads_fit) {
+        if (gpt2) {
+            if (first.feed_forward_size != 4 * number("n_embd") || number("n_inner") > 0)
+                fields["n_inner"] = first.feed_forward_size;
+        } else {
+            if (groups.head_size * number("num_attention_heads") != number("hidden_size") || first.head_count != number("num_attention_heads"))
+                fields["head_dim"] = groups.head_size;
+            fields["num_attention_heads"] = first.head_count;
+            if (first.head_count != first.kv_head_count || fields.contains("num_key_value_heads"))
+                fields["num_key_value_heads"] = first.kv_head_count;
+            fields["intermediate_size"] = first.feed_forward_size;
+        }
+        result.fields = std::move(fields);
+        return result;
+    }
+    result.plain = false;
+    result.reason = !uniform      ? "its layers differ in width"
+                    : !parts_left ? "all its layers lack a part"
+                                  : "a head of GPT-2 is as wide as the stream divided by the number of heads";
+    if (!gpt2)
+        fields["head_dim"] = groups.head_size;
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const layer_widths& w : widths)
+        list.push_back({{"num_attention_heads", w.head_count},
+                        {"num_key_value_heads", w.kv_head_count},
+                        {"intermediate_size", w.feed_forward_size}});
+    fields[detail::layer_widths_key] = std::move(list);
+    result.fields = std::move(fields);
+    return result;
+}
+
+}  // namespace weightscope

@@ -1,0 +1,182 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/io/dtype.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/io/printable.hpp>
+#include <weightscope/scorers/group_family.hpp>
+#include <weightscope/scorers/group_names.hpp>
+
+namespace weightscope {
+
+/// A tensor of the smaller model.
+struct sliced_tensor
+{
+    std::size_t source = 0;               ///< place in the model
+    std::string name = {};                ///< layers after one that went have lower numbers
+    std::vector<std::size_t> shape = {};
+    std::vector<std::vector<std::size_t>> kept = {};  ///< [axes] places that stay; empty: all
+};
+
+namespace detail {
+
+inline void require_same_model(const char* caller, const model& m, const grouped_model& groups)
+{
+    bool same = m.tensors.size() == groups.tensors.size();
+    for (std::size_t i = 0; same && i < m.tensors.size(); ++i)
+        same = m.tensors[i].name == groups.tensors[i].name && m.tensors[i].shape == groups.tensors[i].shape;
+    require(same, "{}: the groups are of another model than {}", caller, printable(m.path.string()));
+}
+
+inline void require_places(const char* caller, const grouped_model& groups, std::span<const group_place> removed)
+{
+    for (const group_place& place : removed)
+        require(place.family < groups.families.size() && place.unit < groups.families[place.family].unit_count,
+                "{}: group {} of family {} does not exist", caller, place.unit, place.family);
+}
+
+// What goes of one axis of a tensor: 1 for each place.
+using axis_marks = std::map<std::pair<std::size_t, std::size_t>, std::vector<std::uint8_t>>;
+
+inline axis_marks marks_of(const grouped_model& groups, std::span<const group_place> removed)
+{
+    axis_marks marks;
+    for (const group_place& place : removed)
+        for (const group_region& region : groups.families[place.family].regions(place.unit)) {
+            std::vector<std::uint8_t>& axis = marks[{region.tensor, region.axis}];
+            axis.resize(groups.tensors[region.tensor].shape[region.axis]);
+            std::fill_n(axis.begin() + static_cast<std::ptrdiff_t>(region.first), region.count, std::uint8_t{1});
+        }
+    return marks;
+}
+
+// Elements of an array [shape] at the places that stay.
+inline std::vector<std::byte> kept_bytes(std::span<const std::byte> bytes, const std::vector<std::size_t>& shape, std::size_t element,
+                                         const std::vector<std::vector<std::size_t>>& kept)
+{
+    std::vector<std::byte> result;
+    std::size_t rest = element;
+    for (std::size_t axis = 1; axis < shape.size(); ++axis)
+        rest *= shape[axis];
+    const auto copy_row = [&](std::size_t row) {
+        const std::span<const std::byte> source = bytes.subspan(row * rest, rest);
+        if (kept.size() < 2 || kept[1].empty()) {
+            result.insert(result.end(), source.begin(), source.end());
+            return;
+        }
+        const std::size_t part = rest / shape[1];
+        for (const std::size_t col : kept[1])
+            result.insert(result.end(), source.begin() + static_cast<std::ptrdiff_t>(col * part),
+                          source.begin() + static_cast<std::ptrdiff_t>((col + 1) * part));
+    };
+    if (kept[0].empty())
+        for (std::size_t row = 0; row < shape[0]; ++row)
+            copy_row(row);
+    else
+        for (const std::size_t row : kept[0])
+            copy_row(row);
+    return result;
+}
+
+// Layers of which all tensors go.
+inline std::set<std::size_t> removed_layers(const grouped_model& groups, std::span<const group_place> removed)
+{
+    std::set<std::size_t> layers;
+    for (const group_place& place : removed)
+        if (groups.families[place.family].kind == group_kind::block)
+            layers.insert(groups.families[place.family].layer);
+    return layers;
+}
+
+}  // namespace detail
+
+/// Names and shapes of the model without the groups that go. Tensors that have nothing left are gone.
+///
+/// @param groups   see transformer_groups()
+/// @param removed  as of selection_result
+/// @throws std::invalid_argument  a group does not exist
+[[nodiscard]] inline std::vector<sliced_tensor> slice_shapes(const grouped_model& groups, std::span<const group_place> removed)
+{
+    detail::require_places("slice_shapes(groups, removed)", groups, removed);
+    const detail::axis_marks marks = detail::marks_of(groups, removed);
+    const std::set<std::size_t> gone = detail::removed_layers(groups, removed);
+    std::vector<sliced_tensor> result;
+    for (std::size_t i = 0; i < groups.tensors.size(); ++i) {
+        const grouped_tensor& tensor = groups.tensors[i];
+        if (tensor.parameters == 0 && !tensor.shape.empty())  // tables and parts of other tensors
+            if (const auto name = detail::parse_block_name(tensor.name); name && gone.contains(name->layer))
+                continue;
+        sliced_tensor sliced{.source = i, .name = tensor.name, .shape = tensor.shape, .kept = std::vector<std::vector<std::size_t>>(tensor.shape.size())};
+        bool whole = true;
+        for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+            const auto at = marks.find({i, axis});
+            if (at == marks.end())
+                continue;
+            for (std::size_t p = 0; p < at->second.size(); ++p)
+                if (at->second[p] == 0)
+                    sliced.kept[axis].push_back(p);
+            sliced.shape[axis] = sliced.kept[axis].size();
+            whole = whole && sliced.shape[axis] > 0;
+        }
+        if (!whole)
+            continue;
+        if (const auto name = detail::parse_block_name(tensor.name); name && !gone.empty()) {
+            const auto before = static_cast<std::size_t>(std::distance(gone.begin(), gone.lower_bound(name->layer)));
+            sliced.name.replace(name->number_at, name->number_length, fmt::format("{}", name->layer - before));
+        }
+        result.push_back(std::move(sliced));
+    }
+    return result;
+}
+
+/// The values of a tensor of the smaller model, row-major, in the model's own dtype.
+///
+/// @throws io_error  the file cannot be read
+[[nodiscard]] inline std::vector<std::byte> slice_tensor(const model& m, const sliced_tensor& sliced)
+{
+    const named_tensor& tensor = m.tensors[sliced.source];
+    std::vector<std::byte> bytes = detail::value_bytes_of(tensor);
+    const bool same = std::all_of(sliced.kept.begin(), sliced.kept.end(), [](const auto& kept) { return kept.empty(); });
+    return same ? bytes : detail::kept_bytes(bytes, tensor.shape, bits_of(tensor.dtype) / 8, sliced.kept);
+}
+
+/// A model in memory.
+struct sliced_model
+{
+    model smaller = {};
+    std::deque<std::vector<std::byte>> bytes = {};  ///< what its tensors look at
+};
+
+/// The model without the groups that go, in memory.
+///
+/// @throws std::invalid_argument  the groups are of another model, or do not exist
+[[nodiscard]] inline sliced_model slice_model(const model& m, const grouped_model& groups, std::span<const group_place> removed)
+{
+    detail::require_same_model("slice_model(model, groups, removed)", m, groups);
+    sliced_model result{.smaller = {.path = m.path, .format = m.format, .tensors = {}, .metadata = m.metadata, .architecture = m.architecture}};
+    for (const sliced_tensor& sliced : slice_shapes(groups, removed)) {
+        const named_tensor& source = m.tensors[sliced.source];
+        if (!source.part_of.empty())
+            continue;
+        const std::vector<std::byte>& bytes = result.bytes.emplace_back(slice_tensor(m, sliced));
+        result.smaller.tensors.push_back(
+            {.name = sliced.name, .shape = sliced.shape, .dtype = source.dtype, .bytes = bytes, .tied_to = source.tied_to});
+    }
+    return result;
+}
+
+}  // namespace weightscope

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/reduce.hpp>
+#include <weightscope/scorers/weight_mask.hpp>
+
+namespace weightscope::detail {
+
+// An integer that orders as the scores do, with both zeros alike and NaN above all.
+[[gnu::always_inline]] inline std::uint64_t score_key(double score)
+{
+    const auto bits = std::bit_cast<std::uint64_t>(score + 0.0);  // -0 becomes 0
+    const std::uint64_t key = bits ^ ((0 - (bits >> 63)) | std::uint64_t{1} << 63);
+    return score != score ? ~std::uint64_t{0} : key;
+}
+
+inline double score_of_key(std::uint64_t key)
+{
+    return std::bit_cast<double>(key ^ ((key >> 63 != 0 ? 0 : ~std::uint64_t{0}) | std::uint64_t{1} << 63));
+}
+
+// Where a cut through scores in ascending order lies: those below `key` go, and `tied_removed` of the `tied` that are equal to it.
+struct score_cut
+{
+    std::uint64_t key = 0;
+    std::size_t below = 0;
+    std::size_t tied = 0;
+    std::size_t tied_removed = 0;
+};
+
+// Finds the score number `rank` (from 1) among scores that are shown again and again, in pieces: two times as a rule, five times at most.
+// Counts the upper 16 bits first; then, if the scores that begin with the right ones are few, sorts those, else goes on with the next 16.
+class score_selector
+{
+public:
+    score_selector(std::size_t rank, std::size_t most_collected) : rank_(rank), most_collected_(most_collected), counts_(bins) {}
+
+    bool done() const { return done_; }
+    const score_cut& cut() const { return cut_; }
+
+    void add(std::span<const double> scores)
+    {
+        if (collecting_) {
+            for (const double score : scores)
+                if (const std::uint64_t key = score_key(score); key >> (shift_ + 16) == prefix_)
+                    collected_.push_back(key);
+            return;
+        }
+        constexpr std::size_t most_parts = 8;
+        const std::size_t part = std::max((scores.size() + most_parts - 1) / most_parts, chunk_elements);
+        const bool first = shift_ == 48;
+        const auto partials = map_chunks(scores.size(), part, [&](std::size_t begin, std::size_t end) {
+            std::vector<std::uint32_t> counts(bins);  // fewer scores than 2^32 in a part: else they would take 32 GiB
+            for (std::size_t i = begin; i < end; ++i) {
+                const std::uint64_t key = score_key(scores[i]);
+                if (first || key >> (shift_ + 16) == prefix_)
+                    ++counts[key >> shift_ & 0xffff];
+            }
+            return counts;
+        });
+        for (const auto& counts : partials)
+            for (std::size_t b = 0; b < bins; ++b)
+                counts_[b] += counts[b];
+    }
+
+    // All scores have been shown.
+    void finish_pass()
+    {
+        if (collecting_) {
+            const auto at = collected_.begin() + static_cast<std::ptrdiff_t>(rank_ - 1);
+            std::nth_element(collected_.begin(), at, collected_.end());
+            const std::uint64_t key = *at;
+            std::size_t below = 0, tied = 0;
+            for (const std::uint64_t other : collected_) {
+                below += other < key ? 1 : 0;
+                tied += other == key ? 1 : 0;
+            }
+            finish(key, below, tied);
+            return;
+        }
+        std::size_t bin = 0, below = 0;
+        while (below + counts_[bin] < rank_)
+            below += counts_[bin++];
+        const std::size_t inside = counts_[bin];
+        prefix_ = prefix_ << 16 | bin;
+        if (shift_ == 0) {
+            finish(prefix_, below, inside);
+            return;
+        }
+        rank_ -= below;
+        below_ += below;
+        shift_ -= 16;
+        collecting_ = inside <= most_collected_;
+        std::fill(counts_.begin(), counts_.end(), 0);
+    }
+
+private:
+    static constexpr std::size_t bins = 65536;
+
+    void finish(std::uint64_t key, std::size_t below, std::size_t tied)
+    {
+        cut_ = {.key = key, .below = below_ + below, .tied = tied, .tied_removed = rank_ - below};
+        done_ = true;
+    }
+
+    std::size_t rank_, most_collected_, below_ = 0;
+    std::uint64_t prefix_ = 0;
+    unsigned shift_ = 48;
+    bool collecting_ = false, done_ = false;
+    std::vector<std::size_t> counts_;
+    std::vector<std::uint64_t> collected_;
+    score_cut cut_;
+};
+
+inline score_cut find_cut(std::span<const double> scores, std::size_t rank)
+{
+    score_selector selector(rank, scores.size() / 8);
+    while (!selector.done()) {
+        selector.add(scores);
+        selector.finish_pass();
+    }
+    return selector.cut();
+}
+
+// Removes what is below the cut, and of what is equal to it the first ones while `ties_left` lasts. Returns how many it removed.
+inline std::size_t remove_below(std::span<const double> scores, const score_cut& cut, std::size_t& ties_left, weight_mask& mask)
+{
+    std::size_t removed = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        const std::uint64_t key = score_key(scores[i]);
+        if (key > cut.key || (key == cut.key && ties_left == 0))
+            continue;
+        ties_left -= key == cut.key ? 1 : 0;
+        mask.remove(i);
+        ++removed;
+    }
+    return removed;
+}
+
+inline std::size_t scored_count(std::span<const double> scores)
+{
+    std::size_t count = 0;
+    for (const double score : scores)
+        count += score == score ? 1 : 0;
+    return count;
+}
+
+}  // namespace weightscope::detail

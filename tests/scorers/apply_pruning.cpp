@@ -1,0 +1,307 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/evaluators/transformer.hpp>
+#include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/io/open_model.hpp>
+#include <weightscope/io/safetensors.hpp>
+#include <weightscope/scorers/apply_config.hpp>
+#include <weightscope/scorers/apply_masks.hpp>
+#include <weightscope/scorers/apply_pruning.hpp>
+#include <weightscope/scorers/apply_slices.hpp>
+#include <weightscope/scorers/transformer_groups.hpp>
+
+#include "../catch.hpp"
+#include "../evaluators/tiny_transformers.hpp"
+#include "../io/files.hpp"
+
+using namespace weightscope;
+using files::message;
+
+namespace {
+
+double loss_of(transformer<double>& t) { return t.loss(0).mean(); }
+
+struct pruned_losses
+{
+    double whole = 0, masked = 0, gated = 0, sliced = 0;
+};
+
+// The loss with the groups as zeros, with their gates as zeros, and without them.
+pruned_losses losses_without(const tiny::made_model& made, const transformer_config& config, const grouped_model& groups,
+                             const std::vector<group_place>& removed, rope_layout rope = rope_layout::half_split)
+{
+    const transformer_options options{.rope = rope};
+    const token_rows tokens = tiny::make_tokens(14, config.vocabulary_size);
+    transformer<double> t(made.m, config, tokens, options);
+    pruned_losses result{.whole = loss_of(t)};
+    {
+        weight_patch patch(t);
+        apply_masks(patch, t, made.m, masks_of_groups(groups, removed));
+        result.masked = loss_of(t);
+    }
+    {
+        weight_patch patch(t);
+        for (const group_place& place : removed)
+            for (const weight_slice& slice : gate_of(groups, place, t.weights()).slices) {
+                REQUIRE(slice.stride == 1);
+                patch.write(slice.tensor, 8 * slice.first, std::vector<std::byte>(8 * slice.count));
+            }
+        result.gated = loss_of(t);
+    }
+    const sliced_model smaller = slice_model(made.m, groups, removed);
+    transformer<double> s(smaller.smaller, slice_config(config, groups, removed), tokens, options);
+    result.sliced = loss_of(s);
+    return result;
+}
+
+std::vector<group_place> every_other(const grouped_model& groups)
+{
+    std::vector<group_place> removed;
+    for (std::size_t f = 0; f < groups.families.size(); ++f)
+        for (std::size_t u = f % 2; u + 1 < groups.families[f].unit_count; u += 2)
+            removed.push_back({f, u});
+    return removed;
+}
+
+void check(const tiny::made_model& made, const transformer_config& config, const grouped_model& groups, const std::vector<group_place>& removed,
+           rope_layout rope = rope_layout::half_split)
+{
+    const pruned_losses found = losses_without(made, config, groups, removed, rope);
+    CHECK(std::abs(found.masked - found.whole) > 1e-4);
+    CHECK(found.sliced == Approx(found.masked).epsilon(1e-12));
+    CHECK(found.gated == Approx(found.masked).epsilon(1e-12));
+}
+
+transformer_groups_options kinds(std::vector<group_kind> list, const transformer_config& config)
+{
+    return {.kinds = std::move(list), .head_size = config.head_size};
+}
+
+// A config.json that read_transformer_config() makes `tiny::llama` or `tiny::gpt2` of.
+std::string config_text(const transformer_config& c)
+{
+    if (c.family == transformer_family::gpt2)
+        return fmt::format(R"({{"model_type":"gpt2","vocab_size":{},"n_embd":{},"n_layer":{},"n_head":{},"n_inner":{},"n_positions":{}}})",
+                           c.vocabulary_size, c.width, c.layer_count, c.head_count, c.feed_forward_size, c.max_positions);
+    return fmt::format(R"({{"model_type":"llama","vocab_size":{},"hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
+                       R"("num_key_value_heads":{},"head_dim":{},"intermediate_size":{},"max_position_embeddings":{},"rms_norm_eps":1e-05}})",
+                       c.vocabulary_size, c.width, c.layer_count, c.head_count, c.kv_head_count, c.head_size, c.feed_forward_size, c.max_positions);
+}
+
+// The model as a folder.
+void write_folder(const std::filesystem::path& folder, const tiny::made_model& made, const transformer_config& config)
+{
+    files::write(folder / "config.json", config_text(config));
+    std::vector<tensor_to_write> tensors;
+    for (const named_tensor& t : made.m.tensors)
+        tensors.push_back({.name = t.name, .dtype = t.dtype, .shape = t.shape, .bytes = t.bytes});
+    write_safetensors(folder / "model.safetensors", tensors);
+}
+
+}  // namespace
+
+TEST_CASE("a sliced model has the loss of the masked one, and so has one whose gates are shut")
+{
+    const tiny::made_model llama = tiny::make_model(tiny::llama), gpt2 = tiny::make_model(tiny::gpt2), qwen2 = tiny::make_model(tiny::qwen2),
+                           biased = tiny::make_model(tiny::llama3);
+    const std::vector<group_kind> structured = {group_kind::kv_group, group_kind::mlp_channel};
+    const auto run = [&](const tiny::made_model& made, const transformer_config& config, rope_layout rope = rope_layout::half_split) {
+        const grouped_model groups = transformer_groups(made.m, kinds(structured, config));
+        check(made, config, groups, every_other(groups), rope);
+    };
+    run(llama, tiny::llama);
+    run(gpt2, tiny::gpt2);
+    run(qwen2, tiny::qwen2);   // one key-value head: its query heads
+    run(biased, tiny::llama3, rope_layout::interleaved);
+    const grouped_model heads = transformer_groups(llama.m, kinds({group_kind::query_head}, tiny::llama));
+    check(llama, tiny::llama, heads, {{0, 1}, {1, 0}});
+}
+
+TEST_CASE("without its attention, its feed-forward part or a whole layer the residual stream passes")
+{
+    for (const transformer_config& config : {tiny::llama, tiny::gpt2}) {
+        const tiny::made_model made = tiny::make_model(config);
+        for (const group_kind kind : {group_kind::attention, group_kind::mlp, group_kind::block}) {
+            const grouped_model groups = transformer_groups(made.m, kinds({kind}, config));
+            check(made, config, groups, {{0, 0}});
+            check(made, config, groups, {{1, 0}});
+        }
+        // a model without any attention and feed-forward part is its embedding and its head
+        const grouped_model parts = transformer_groups(made.m, kinds({group_kind::attention, group_kind::mlp}, config));
+        check(made, config, parts, {{0, 0}, {1, 0}, {2, 0}, {3, 0}});
+        check(made, config, parts, {{0, 0}, {3, 0}});
+    }
+    // a block that returned its input twice would double the stream: RMSNorm hides that in the end, so look at the layer in the middle
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    const grouped_model blocks = transformer_groups(made.m, kinds({group_kind::block}, tiny::llama));
+    const sliced_model smaller = slice_model(made.m, blocks, std::vector<group_place>{{0, 0}});
+    CHECK(smaller.smaller.tensors[1].name == "model.layers.0.input_layernorm.weight");
+    CHECK(smaller.smaller.tensors[1].bytes[3] == made.m.tensors[10].bytes[3]);
+    CHECK(slice_config(tiny::llama, blocks, std::vector<group_place>{{0, 0}}).layer_count == 1);
+}
+
+TEST_CASE("gradients of a model whose layers differ are those of the masked one where it has weights")
+{
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    const grouped_model groups = transformer_groups(made.m, kinds({group_kind::kv_group, group_kind::mlp_channel}, tiny::llama));
+    const std::vector<group_place> removed = {{0, 1}, {1, 3}, {1, 7}, {3, 0}};
+    const token_rows tokens = tiny::make_tokens(14, tiny::llama.vocabulary_size);
+    transformer<double> t(made.m, tiny::llama, tokens);
+    const sliced_model smaller = slice_model(made.m, groups, removed);
+    transformer<double> s(smaller.smaller, slice_config(tiny::llama, groups, removed), tokens);
+    tiny::gradients whole = tiny::room_for_gradients(t), part = tiny::room_for_gradients(s);
+    weight_patch patch(t);
+    apply_masks(patch, t, made.m, masks_of_groups(groups, removed));
+    t.loss_and_gradient(0, tiny::adding_to(whole));
+    s.loss_and_gradient(0, tiny::adding_to(part));
+    const std::vector<sliced_tensor> shapes = slice_shapes(groups, removed);
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        const std::vector<double> expected = [&] {
+            const auto bytes = std::as_bytes(std::span(whole[shapes[i].source]));
+            const auto kept = detail::kept_bytes(bytes, made.m.tensors[shapes[i].source].shape, 8, shapes[i].kept);
+            std::vector<double> values(kept.size() / 8);
+            std::memcpy(values.data(), kept.data(), kept.size());
+            return values;
+        }();
+        REQUIRE(part[i].size() == expected.size());
+        double most = 0;
+        for (std::size_t k = 0; k < expected.size(); ++k)
+            most = std::max(most, std::abs(part[i][k] - expected[k]));
+        CHECK(most < 1e-11);
+    }
+}
+
+TEST_CASE("what was written opens, with the words of Hugging Face where layers are alike")
+{
+    const files::temporary_folder folder;
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    write_folder(folder / "whole", made, tiny::llama);
+    files::write(folder / "whole" / "tokenizer.json", "{}");
+    const model m = open_model(folder / "whole");
+    const grouped_model groups = transformer_groups(m);
+    CHECK(groups.head_size == 6);
+    const token_rows tokens = tiny::make_tokens(14, tiny::llama.vocabulary_size);
+
+    const std::vector<group_place> alike = {{0, 1}, {1, 2}, {1, 5}, {2, 0}, {3, 0}, {3, 9}};
+    const written_model uniform = write_pruned(folder / "uniform", m, groups, alike);
+    CHECK(uniform.plain);
+    CHECK(uniform.files == std::vector<std::string>{"model.safetensors", "config.json", "tokenizer.json"});
+    const transformer_config config = read_transformer_config(folder / "uniform" / "config.json");
+    CHECK(config.head_count == 2);
+    CHECK(config.kv_head_count == 1);
+    CHECK(config.head_size == 6);
+    CHECK(config.feed_forward_size == 18);
+    CHECK(config.layers.empty());
+    CHECK(files::content(folder / "uniform" / "config.json").find("weightscope") == std::string::npos);
+    transformer<double> opened = open_transformer<double>(folder / "uniform", tokens);
+    CHECK(loss_of(opened) == Approx(losses_without(made, tiny::llama, groups, alike).masked).epsilon(1e-12));
+
+    const std::vector<group_place> different = {{0, 1}, {1, 2}, {3, 0}, {3, 9}};
+    const written_model uneven = write_pruned(folder / "uneven", m, groups, different);
+    CHECK(!uneven.plain);
+    CHECK(uneven.reason == "its layers differ in width");
+    CHECK(read_transformer_config(folder / "uneven" / "config.json").layers == std::vector<layer_widths>{{2, 1, 19}, {4, 2, 18}});
+    transformer<double> reopened = open_transformer<double>(folder / "uneven", tokens);
+    CHECK(loss_of(reopened) == Approx(losses_without(made, tiny::llama, groups, different).masked).epsilon(1e-12));
+
+    // a pruned model can be pruned again
+    const model again = open_model(folder / "uneven");
+    const grouped_model smaller = transformer_groups(again);
+    // head 1 of layer 0: rows of 2 query, key and value heads and 2 columns, 6 · 6 · 16; three channels of 3 · 16
+    CHECK(smaller.parameters == groups.parameters - 6 * 6 * 16 - 3 * 3 * 16);
+}
+
+TEST_CASE("a layer that is gone is missing in the configuration too, and GPT-2 keeps its words")
+{
+    const files::temporary_folder folder;
+    const tiny::made_model made = tiny::make_model(tiny::gpt2);
+    write_folder(folder / "whole", made, tiny::gpt2);
+    const model m = open_model(folder / "whole");
+    const token_rows tokens = tiny::make_tokens(14, tiny::gpt2.vocabulary_size);
+    const grouped_model blocks = transformer_groups(m, {.kinds = {group_kind::block}});
+    const written_model shorter = write_pruned(folder / "shorter", m, blocks, std::vector<group_place>{{0, 0}});
+    CHECK(shorter.plain);
+    CHECK(read_transformer_config(folder / "shorter" / "config.json").layer_count == 1);
+    transformer<double> opened = open_transformer<double>(folder / "shorter", tokens);
+    CHECK(loss_of(opened) == Approx(losses_without(made, tiny::gpt2, blocks, {{0, 0}}).masked).epsilon(1e-12));
+
+    const grouped_model channels = transformer_groups(m, {.kinds = {group_kind::mlp_channel}});
+    CHECK(write_pruned(folder / "narrow", m, channels, std::vector<group_place>{{0, 3}, {1, 5}}).plain);
+    CHECK(read_transformer_config(folder / "narrow" / "config.json").feed_forward_size == 39);
+    const grouped_model heads = transformer_groups(m, {.kinds = {group_kind::kv_group}});
+    const written_model fewer = write_pruned(folder / "fewer", m, heads, std::vector<group_place>{{0, 0}, {1, 0}});
+    CHECK(fewer.reason == "a head of GPT-2 is as wide as the stream divided by the number of heads");
+    transformer<double> reopened = open_transformer<double>(folder / "fewer", tokens);
+    CHECK(loss_of(reopened) == Approx(losses_without(made, tiny::gpt2, heads, {{0, 0}, {1, 0}}).masked).epsilon(1e-12));
+}
+
+TEST_CASE("masks are zeros in the model's own shapes")
+{
+    const files::temporary_folder folder;
+    const tiny::made_model made = tiny::make_model<float>(tiny::llama);
+    write_folder(folder / "whole", made, tiny::llama);
+    const model m = open_model(folder / "whole");
+    const grouped_model groups = transformer_groups(m);
+    const std::vector<group_place> removed = {{0, 1}, {1, 2}};
+    const model_masks masks = masks_of_groups(groups, removed);
+    write_pruned(folder / "masked", m, masks);
+    const model masked = open_model(folder / "masked");
+    std::size_t zeros = 0, changed = 0;
+    REQUIRE(masked.tensors.size() == m.tensors.size());
+    for (std::size_t t = 0; t < m.tensors.size(); ++t) {
+        REQUIRE(masked.tensors[t].shape == m.tensors[t].shape);
+        const float *a = reinterpret_cast<const float*>(m.tensors[t].bytes.data()), *b = reinterpret_cast<const float*>(masked.tensors[t].bytes.data());
+        for (std::size_t i = 0; i < m.tensors[t].size(); ++i) {
+            const bool gone = masks[t].size() > 0 && masks[t].removed(i);
+            zeros += gone && b[i] == 0 ? 1 : 0;
+            changed += !gone && a[i] != b[i] ? 1 : 0;
+        }
+    }
+    CHECK(zeros == groups.families[0].parameters + groups.families[1].parameters);
+    CHECK(changed == 0);
+}
+
+TEST_CASE("a model is not written over itself, nor sliced by another one's groups")
+{
+    const files::temporary_folder folder;
+    const tiny::made_model made = tiny::make_model<float>(tiny::llama), other = tiny::make_model<float>(tiny::qwen2);
+    write_folder(folder / "whole", made, tiny::llama);
+    const model m = open_model(folder / "whole");
+    const grouped_model groups = transformer_groups(m);
+    CHECK(message<std::invalid_argument>([&] { (void)write_pruned(folder / "whole", m, groups, std::vector<group_place>{}); })
+          == "weightscope::write_pruned(folder, model, groups, removed): " + (folder / "whole").string()
+                 + " is the folder of the model itself, expected another one");
+    CHECK(message<std::invalid_argument>([&] { (void)slice_model(other.m, groups, std::vector<group_place>{}); })
+          == "weightscope::slice_model(model, groups, removed): the groups are of another model than ");
+    CHECK(message<std::invalid_argument>([&] { (void)slice_shapes(groups, std::vector<group_place>{{9, 0}}); })
+          == "weightscope::slice_shapes(groups, removed): group 0 of family 9 does not exist");
+    CHECK(message<write_error>([&] { (void)write_pruned(folder / "whole" / "config.json" / "x", m, groups, std::vector<group_place>{}); })
+              .find("cannot be made") != std::string::npos);
+}
+
+TEST_CASE("widths of layers in a configuration are checked")
+{
+    const files::temporary_folder folder;
+    const auto refused = [&](const std::string& list) {
+        std::string text = config_text(tiny::llama);
+        text.replace(text.size() - 1, 1, ",\"weightscope_layers\":" + list + "}");
+        const auto path = files::write(folder / "config.json", text);
+        return message<io_error>([&] { (void)read_transformer_config(path); }).substr(path.string().size() + 2);
+    };
+    CHECK(refused("[]") == "weightscope_layers: is [], expected a list of 2 layers");
+    CHECK(refused(R"([{"num_attention_heads":4,"num_key_value_heads":3,"intermediate_size":0},{}])")
+          == "weightscope_layers[0].num_key_value_heads: is 3, expected a divisor of num_attention_heads, 4");
+    CHECK(refused(R"([{"num_attention_heads":0,"num_key_value_heads":0,"intermediate_size":0},{}])")
+          == "weightscope_layers[1].num_attention_heads: is missing; the model's own config.json is needed, whole");
+}

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <weightscope/evaluators/transformer.hpp>
+#include <weightscope/scorers/apply_config.hpp>
+#include <weightscope/scorers/apply_slices.hpp>
+#include <weightscope/scorers/prune_method.hpp>
+#include <weightscope/scorers/prune_sources.hpp>
+#include <weightscope/scorers/prune_study.hpp>
+
+#include "../catch.hpp"
+#include "../evaluators/tiny_transformers.hpp"
+#include "../io/files.hpp"
+
+using namespace weightscope;
+using files::message;
+
+namespace {
+
+std::vector<prune_method> methods(std::initializer_list<const char*> names)
+{
+    std::vector<prune_method> result;
+    for (const char* name : names)
+        result.push_back(parse_prune_method(name));
+    return result;
+}
+
+// A tiny LLaMA with an evaluator that calibrates and measures on the same tokens.
+struct tiny_study
+{
+    tiny::made_model made = tiny::make_model(tiny::llama);
+    transformer<double> t{made.m, tiny::llama, tiny::make_tokens(14, tiny::llama.vocabulary_size)};
+    prune_sources sources = {};
+
+    tiny_study()
+    {
+        sources.calibrate_with(t);
+        sources.measure_with(t);
+    }
+    prune_result run(study_pruning_options options) const
+    {
+        options.groups.head_size = tiny::llama.head_size;
+        return study_pruning(made.m, sources, options);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("methods are told by their names")
+{
+    CHECK(parse_prune_method("wanda").needs().activations);
+    CHECK(parse_prune_method("taylor_2nd").needs().curvature);
+    CHECK(parse_prune_method("auto").score == prune_score::automatic);
+    const prune_method mixed = parse_prune_method("mixed:taylor+0.5*wanda");
+    REQUIRE(mixed.parts.size() == 2);
+    CHECK(mixed.parts[1].weight == 0.5);
+    CHECK(mixed.parts[1].method == importance_method::wanda);
+    CHECK(parse_prune_method("mixed").parts.size() == 2);
+    CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("best"); })
+          == "weightscope::parse_prune_method(text): 'best' is no method, expected magnitude, taylor, taylor_2nd, taylor_2nd_signed, wanda, random, "
+             "ablation, probe, auto, mixed, or a mixture such as mixed:taylor+0.5*wanda");
+    CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("mixed:taylor+auto"); })
+          == "weightscope::parse_prune_method(text): 'mixed:taylor+auto' mixes 'auto', which is no score of weights");
+    CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("mixed:0*taylor"); })
+          == "weightscope::parse_prune_method(text): 'mixed:0*taylor' has the weight '0', expected a number above 0");
+}
+
+TEST_CASE("a study measures what a sliced model has, method by method, and puts the weights back")
+{
+    tiny_study s;
+    const double before = s.t.loss(0).mean();
+    study_pruning_options options{.methods = methods({"taylor", "magnitude", "wanda", "random", "ablation", "probe", "mixed"})};
+    options.selection.ratio = 0.2;
+    const prune_result r = s.run(options);
+    CHECK(s.t.loss(0).mean() == before);
+    CHECK(r.before.loss.value == before);
+    REQUIRE(r.trials.size() == 7);
+    for (const prune_trial& trial : r.trials) {
+        const sliced_model smaller = slice_model(s.made.m, r.groups, trial.selection.removed);
+        transformer<double> t(smaller.smaller, slice_config(tiny::llama, r.groups, trial.selection.removed),
+                              tiny::make_tokens(14, tiny::llama.vocabulary_size));
+        CHECK(t.loss(0).mean() == Approx(trial.after.loss.value).epsilon(1e-12));
+        CHECK(trial.after.perplexity.value == Approx(std::exp(trial.after.loss.value)));
+        CHECK(trial.actual_ratio >= 0.2);
+        CHECK(trial.after.kl_divergence.value > 0);
+        CHECK(trial.after.top1_agreement.value <= 1);
+        CHECK(trial.overlap.value <= 1);
+    }
+    CHECK(r.chosen().overlap.value == 1);
+    CHECK(r.trials[4].counts.losses == 1 + r.groups.group_count());
+    CHECK(r.trials[5].counts.losses == 1 + 2 * r.groups.group_count());
+}
+
+TEST_CASE("removing one group for real is what ablation foretells, and validation says so")
+{
+    tiny_study s;
+    study_pruning_options options{.methods = methods({"ablation", "auto"}), .validate = 20};
+    options.selection.ratio = 0.15;
+    const prune_result r = s.run(options);
+    const validation_result& exact = r.chosen().validation.at(0).result;
+    CHECK(exact.spearman.value.value == 1);
+    CHECK(exact.calibration_slope.value.value == Approx(1).epsilon(1e-9));
+    // auto: five candidates for attention and five for the feed-forward part, one of each chosen, and none has a better rank
+    const prune_trial& automatic = r.trials[1];
+    REQUIRE(automatic.validation.size() == 10);
+    for (const char* part : {"attention", "feed-forward"}) {
+        double chosen = -2, best = -2;
+        for (const prune_validation& v : automatic.validation)
+            if (v.part == part) {
+                best = std::max(best, v.result.spearman.value.value);
+                chosen = v.chosen ? v.result.spearman.value.value : chosen;
+            }
+        CHECK(chosen == best);
+    }
+}
+
+TEST_CASE("single weights go where their scores are lowest, within a matrix, a row, a block or all")
+{
+    tiny_study s;
+    for (const prune_unit unit : {prune_unit::weight, prune_unit::row, prune_unit::nm, prune_unit::global}) {
+        study_pruning_options options{.methods = methods({"magnitude", "wanda", "taylor_2nd_signed"}), .unit = unit, .nm = {.tail = tail_policy::share}};
+        options.selection.ratio = 0.5;
+        options.selection.freeze_first = 1;
+        const prune_result r = s.run(options);
+        CHECK(r.matrices.size() == 7);
+        for (const prune_trial& trial : r.trials) {
+            CHECK(trial.actual_ratio == Approx(0.5));
+            CHECK(trial.after.loss.value != r.before.loss.value);
+            for (std::size_t t = 0; t < s.made.m.tensors.size(); ++t) {
+                const bool listed = std::find(r.matrices.begin(), r.matrices.end(), t) != r.matrices.end();
+                CHECK((trial.masks[t].removed_count() > 0) == listed);
+            }
+        }
+        // magnitude per matrix: no weight that stays is smaller than one that goes
+        if (unit != prune_unit::weight)
+            continue;
+        const named_tensor& w = s.made.m.tensors[r.matrices[2]];
+        const double* values = reinterpret_cast<const double*>(w.bytes.data());
+        double most_removed = 0, least_kept = 1e9;
+        for (std::size_t i = 0; i < w.size(); ++i)
+            (r.chosen().masks[r.matrices[2]].removed(i) ? most_removed = std::max(most_removed, std::abs(values[i]))
+                                                        : least_kept = std::min(least_kept, std::abs(values[i])));
+        CHECK(most_removed <= least_kept);
+    }
+}
+
+TEST_CASE("a vectorised first order is the directional derivative of the whole group")
+{
+    tiny_study s;
+    study_pruning_options options{.methods = methods({"taylor"}), .group_scores = {.reduction = group_reduction::vectorised, .per_parameter = false}};
+    options.selection.ratio = 0.1;
+    const prune_result r = s.run(options);
+    // (L((1+h) w_S) - L((1-h) w_S)) / 2h over all weights of the group
+    const group_family& family = r.groups.families[1];
+    const double h = 1e-5;
+    double losses[2];
+    for (int sign = 0; sign < 2; ++sign) {
+        weight_patch patch(s.t);
+        for (const group_region& region : family.regions(4)) {
+            const named_tensor& tensor = s.made.m.tensors[region.tensor];
+            std::vector<double> values(tensor.size());
+            s.t.read(region.tensor, 0, std::as_writable_bytes(std::span(values)));
+            const std::size_t cols = tensor.shape.back(), rows = tensor.size() / cols;
+            for (std::size_t i = 0; i < rows; ++i)
+                for (std::size_t k = 0; k < cols; ++k)
+                    if ((region.axis == 0 ? i : k) == region.first)
+                        values[i * cols + k] *= 1 + (sign == 0 ? h : -h);
+            patch.write(region.tensor, 0, std::as_bytes(std::span<const double>(values)));
+        }
+        losses[sign] = s.t.loss(0).mean();
+    }
+    CHECK(r.chosen().scores.importance[2 + 4] == Approx(std::abs(losses[0] - losses[1]) / (2 * h)).epsilon(1e-6));
+    CHECK(r.chosen().formula == "|Σ w g|");
+}
+
+TEST_CASE("the plan is what the study asks of the evaluator")
+{
+    tiny_study s;
+    study_pruning_options options{.methods = methods({"taylor", "wanda", "ablation"})};
+    options.groups.head_size = tiny::llama.head_size;
+    const prune_plan plan = plan_pruning(s.made.m, s.sources, options);
+    CHECK(plan.observations == 1);
+    CHECK(plan.counts.gradients == 1);
+    CHECK(plan.counts.losses >= 1 + 2 * (2 + 20));
+    CHECK(plan.seconds > 0);
+    CHECK(plan.memory_bytes > 0);
+    CHECK(plan.lines.size() == 4);
+}
+
+TEST_CASE("methods that lack what they need say so")
+{
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    const prune_sources nothing;
+    const auto refused = [&](study_pruning_options options) {
+        options.groups.head_size = tiny::llama.head_size;
+        return message<std::invalid_argument>([&] { (void)study_pruning(made.m, nothing, options); }).substr(53);
+    };
+    CHECK(refused({.methods = methods({"taylor_2nd", "wanda"})})
+          == "the methods need gradients, the curvature, the inputs of layers; give data or an evaluator to collect them from, or files that have them");
+    CHECK(refused({.methods = methods({"ablation"})}) == "ablation measures losses; give data or an evaluator");
+    CHECK(refused({.methods = methods({"auto"})}) == "auto removes a sample for real to choose; give data or an evaluator");
+    CHECK(refused({.validate = 10}) == "validation removes a sample for real; give data or an evaluator");
+    study_pruning_options budget{.unit = prune_unit::row};
+    budget.selection.bytes = 5;
+    CHECK(refused(budget) == "a budget of parameters or bytes is for groups; single weights leave the model as large as it is, give a ratio");
+    study_pruning_options names{.names = {.include = {"nothing"}}};
+    CHECK(refused(names) == "all groups are frozen or left out by name");
+    const prune_result r = [&] {
+        study_pruning_options options;
+        options.groups.head_size = tiny::llama.head_size;
+        return study_pruning(made.m, nothing, options);
+    }();
+    CHECK(r.before.loss.reason == "no evaluator");
+    CHECK(r.chosen().actual_ratio >= 0.25);
+}
