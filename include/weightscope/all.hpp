@@ -115,6 +115,7 @@
 #include <weightscope/evaluators/transformer_forward.hpp>
 #include <weightscope/evaluators/transformer_kernels.hpp>
 #include <weightscope/evaluators/transformer_linear.hpp>
+#include <weightscope/evaluators/transformer_map.hpp>
 #include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 #include <weightscope/evaluators/transformer_weights.hpp>

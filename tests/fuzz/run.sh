@@ -32,7 +32,7 @@ run_target() {
     local corpus=build/fuzz/corpus/$1 crashes=build/fuzz/crashes/$1
     mkdir -p "$corpus" "$crashes"
     WEIGHTSCOPE_FUZZ_SEEDS=$corpus "$program" || return 1
-    if ! LLVM_PROFILE_FILE=$build/$target.profraw "$program" -runs="$executions" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+    if ! LLVM_PROFILE_FILE=$build/$target.profraw "$program" -runs="$executions" -max_len=16384 -timeout=60 -rss_limit_mb=2048 \
             -seed=1 -artifact_prefix="$crashes/" -print_final_stats=1 "$corpus" >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         echo "weightscope: error: $target: failed; the input that did it lies in $crashes" >&2

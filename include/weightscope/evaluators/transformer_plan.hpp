@@ -15,77 +15,12 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/evaluators/transformer_map.hpp>
 #include <weightscope/io/gguf_names.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 
 namespace weightscope::detail {
-
-inline constexpr std::size_t no_tensor = static_cast<std::size_t>(-1);
-
-// y = x W^T + b. All numbers of tensors are places in transformer_plan::tensors.
-struct linear_map
-{
-    std::size_t weight = no_tensor;
-    std::size_t bias = no_tensor;
-    std::size_t in = 0, out = 0;
-    bool in_out = false;         // stored [in, out]
-    std::size_t out_column = 0;  // where its outputs begin in a row that several maps share
-};
-
-struct norm_map
-{
-    std::size_t gain = no_tensor;
-    std::size_t shift = no_tensor;  // LayerNorm's; RMSNorm has none
-};
-
-struct layer_map
-{
-    norm_map attention_norm = {}, feed_norm = {};
-    std::vector<linear_map> query_key_value = {};  // one, or three that share a row
-    linear_map attention_output = {};
-    std::vector<linear_map> feed_in = {};          // one, or gate and up
-    linear_map feed_out = {};
-    layer_widths widths = {};                      // of a part that is not there, 0
-    std::size_t head_size = 0, feed_parts = 0;
-
-    std::size_t query_columns() const { return widths.head_count * head_size; }
-    std::size_t kv_columns() const { return widths.kv_head_count * head_size; }
-    std::size_t qkv_columns() const { return query_columns() + 2 * kv_columns(); }
-    std::size_t fed_columns() const { return feed_parts * widths.feed_forward_size; }
-};
-
-// Which tensor of a model plays which part.
-struct transformer_plan
-{
-    transformer_config config = {};
-    std::vector<named_tensor> tensors = {};  // those that are used, in model order
-    std::size_t embedding = no_tensor;
-    std::size_t positions = no_tensor;
-    std::vector<layer_map> layers = {};
-    norm_map final_norm = {};
-    linear_map head = {};
-
-    std::size_t query_columns() const { return widest(&layer_map::query_columns); }
-    std::size_t qkv_columns() const { return widest(&layer_map::qkv_columns); }
-    std::size_t fed_columns() const { return widest(&layer_map::fed_columns); }
-    std::size_t feed_forward_size() const
-    {
-        std::size_t most = 0;
-        for (const layer_map& layer : layers)
-            most = std::max(most, layer.widths.feed_forward_size);
-        return most;
-    }
-
-private:
-    std::size_t widest(std::size_t (layer_map::*columns)() const) const
-    {
-        std::size_t most = 0;
-        for (const layer_map& layer : layers)
-            most = std::max(most, (layer.*columns)());
-        return most;
-    }
-};
 
 class transformer_planner
 {
