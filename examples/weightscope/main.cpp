@@ -20,8 +20,11 @@ Examples:
   weightscope scan model.safetensors
   weightscope scan checkpoint-500/ --output scan.json --fail-on critical
   weightscope inspect openai-community/gpt2 --include attn
-  weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
   weightscope report scan.json --charts charts
+  weightscope compare base-model/ fine-tuned.gguf
+  weightscope watch checkpoints/ --follow
+  weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
+  weightscope prune model/ --data tokens.npy --method taylor --ratio 0.25 --write smaller/
 
 Exit status:
   0    done
@@ -65,12 +68,12 @@ int run(int argc, char** argv)
     tool.footer(footer);
     add_inspect(tool, chosen);
     add_scan(tool, chosen);
-    add_quantize(tool, chosen);
-    add_prune(tool, chosen);
+    add_report(tool, chosen);
+    add_explain(tool, chosen);
     add_compare(tool, chosen);
     add_watch(tool, chosen);
-    add_explain(tool, chosen);
-    add_report(tool, chosen);
+    add_quantize(tool, chosen);
+    add_prune(tool, chosen);
     try {
         tool.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The README shows examples/one_model.cpp and what it prints, what the tool really prints, and every option that there is.
+# The README shows examples/one_model.cpp and what it prints, and what the tool really prints; the page of the tool has every option
+# that there is, and no other.
 set -u
 # shellcheck source=tests/cli/check.bash
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 root=$(dirname "${BASH_SOURCE[0]}")/../..
 readme=$root/README.md
+page=$root/examples/weightscope/README.md
 
 # block N  the Nth fenced block
 block() {
@@ -19,15 +21,16 @@ diff <(sed -n 's|^//     ||p' "$root/examples/one_model.cpp") <(block 2) || fail
 block 4 | sed 's|^|//     |' >excerpt.cpp
 PATH=$(dirname "$WEIGHTSCOPE"):$PATH bash "$root/tests/example.sh" excerpt.cpp || fail "the excerpt differs from what the tool prints"
 
-for command in inspect scan quantize; do
+for command in inspect scan report explain compare watch quantize prune; do
     run 0 $command --help
     cat out >>helps
-    grep -o -- ' --[a-z-]*' out | sort -u >offered
+    prints "weightscope $command " "$readme"
+    grep -o -- '^ *--[a-z-]*' out | tr -d ' ' | sort -u >offered
     while read -r option; do
-        prints "\`$option" "$readme"
+        prints "\`$option" "$page"
     done <offered
 done
-grep -o -- '`--[a-z-]*' "$readme" | tr -d '`' | sort -u >told
+grep -o -- '`--[a-z-]*' "$page" | tr -d '`' | sort -u >told
 while read -r option; do
     prints "$option" helps
 done <told

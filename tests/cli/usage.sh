@@ -11,10 +11,14 @@ run 0 scan --version
 cmp out version || fail "scan --version differs from --version"
 
 run 0 --help
-prints "inspect" out
-prints "scan" out
 prints "Exit status:" out
 prints "Examples:" out
+cp out help
+for command in inspect scan report explain compare watch quantize prune; do
+    prints "  $command " help
+    run 0 "$command" --help
+    prints "weightscope $command [OPTIONS]" out
+done
 run 0 scan --help
 prints "weightscope scan [OPTIONS] MODEL" out
 for option in --spectra --weightwatcher --shuffles --seed --tap-spectra --convolution-input --include --exclude --restrict --output --csv --quiet --methods --bits --preset --threshold --top-issues --threads \
@@ -39,7 +43,7 @@ refuses 2 "--threads: '0' is no whole number from 1 to 1024; see: weightscope sc
 refuses 2 "--top-issues: 'ten' is no whole number from 0 to 1000000000; see: weightscope scan --help" scan m.safetensors --top-issues ten
 refuses 2 "--progress: 'yes' is none of auto, always, never; see: weightscope scan --help" scan m.safetensors --progress yes
 refuses 2 "--fail-on: 'info' is none of critical, warning, never; see: weightscope scan --help" scan m.safetensors --fail-on info
-refuses 2 "--preset: 'strict' is none of default, classic; see: weightscope scan --help" scan m.safetensors --preset strict
+refuses 2 "--preset: 'strict' is none of default, classic, heavy-tail; see: weightscope scan --help" scan m.safetensors --preset strict
 refuses 2 "--include: '(' is no regular expression; put a backslash before*" scan m.safetensors --include '('
 refuses 2 "--exclude: 'a[' is no regular expression; put a backslash before*" inspect m.safetensors --exclude 'a['
 refuses 2 "--threshold: 'outliers' lacks a '.' or a '='; write RULE.LEVEL=LIMIT, as *" scan m.safetensors --threshold outliers
@@ -53,6 +57,6 @@ refuses 2 "--shuffles: 'all' is no whole number from 0 to 1000; see: weightscope
 refuses 2 "--convolution-input: '0' is no whole number from 1 to 4096; see: weightscope scan --help" scan m.safetensors --convolution-input 0
 refuses 2 "--csv and --weightwatcher both name 'x'; give each its own file" scan m.safetensors --csv x --weightwatcher x
 refuses 2 "--output and --csv both name 'x'; give each its own file" scan m.safetensors --output x --csv x
-nothing_but version
+nothing_but help version
 
 finish

@@ -331,10 +331,11 @@ TEST_CASE("tensors of every dtype survive writing and reading")
         bytes[i] = static_cast<std::byte>(i * 37 + 11);
     std::vector<tensor_to_write> tensors;
     for (const auto& record : detail::dtypes)
-        tensors.push_back({.name = "tensor of " + std::string(record.name),
-                           .dtype = record.type,
-                           .shape = {2, 3, 4},
-                           .bytes = std::span(bytes).first(24 * record.bits / 8)});
+        if (record.type != dtype::opaque)
+            tensors.push_back({.name = "tensor of " + std::string(record.name),
+                               .dtype = record.type,
+                               .shape = {2, 3, 4},
+                               .bytes = std::span(bytes).first(24 * record.bits / 8)});
     const model_metadata metadata = {{"format", "pt"}, {"quote\"\n", "ä\\\x01"}};
     write_safetensors(folder / "a", tensors, metadata);
     CHECK(folder.names() == std::vector<std::string>{"a"});
@@ -437,6 +438,10 @@ TEST_CASE("what cannot stand in a safetensors file is not written")
           == "weightscope::write_safetensors(tensor '__metadata__'): the name is taken; give each tensor its own");
     CHECK(refused({tensor("\xff")}) == "weightscope::write_safetensors(tensor '\\xff'): the name is not UTF-8");
     tensor_to_write wrong = tensor("a");
+    wrong.dtype = dtype::opaque;
+    CHECK(refused({wrong})
+          == "weightscope::write_safetensors(tensor 'a'): safetensors has no dtype for codes whose meaning is unknown");
+    wrong = tensor("a");
     wrong.shape = {3};
     CHECK(refused({wrong}) == "weightscope::write_safetensors(tensor 'a'): 8 bytes, but shape [3] of F32 needs 12");
     wrong.shape = {std::size_t{1} << 40, std::size_t{1} << 40};

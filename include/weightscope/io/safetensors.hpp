@@ -173,6 +173,7 @@ inline void require_writable(std::span<const tensor_to_write> tensors, const mod
         require(!find_invalid_utf8(tensor.name), "write_safetensors(tensor '{}'): the name is not UTF-8", name);
         require(names.insert(tensor.name).second,
                 "write_safetensors(tensor '{}'): the name is taken; give each tensor its own", name);
+        require(tensor.dtype != dtype::opaque, "write_safetensors(tensor '{}'): safetensors has no dtype for codes whose meaning is unknown", name);
         const auto bytes = bytes_of(tensor.dtype, tensor.shape);
         require(bytes.has_value(), "write_safetensors(tensor '{}'): {} of {} is no whole number of bytes below 2^60",
                 name, tensor.shape, to_string(tensor.dtype));
