@@ -1,10 +1,15 @@
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/scalars.hpp>
 #include <weightscope/io/open_model.hpp>
+#include <weightscope/io/safetensors.hpp>
 
 #include "../catch.hpp"
 #include "files.hpp"
@@ -330,4 +335,28 @@ TEST_CASE("opening a model reads headers only")
                                  std::filesystem::file_size(path) + (std::uint64_t{1} << 32));  // 4 GiB of nothing
     const model m = open_model(path);
     CHECK(m.tensors.at(0).bytes.size() == std::size_t{1} << 32);
+}
+
+TEST_CASE("quantized checkpoints open as the weights they stand for, from a folder and from a file")
+{
+    const files::temporary_folder folder;
+    const std::vector<float8_e4m3> codes = {float8_e4m3(1.0F), float8_e4m3(-2.0F), float8_e4m3(0.5F), float8_e4m3(448.0F)};
+    const std::vector<float> scale = {0.25F};
+    write_safetensors(folder / "model.safetensors",
+                      std::vector<tensor_to_write>{
+                          {.name = "l.weight", .dtype = dtype::float8_e4m3, .shape = {2, 2}, .bytes = std::as_bytes(std::span(codes))},
+                          {.name = "l.weight_scale_inv", .shape = {1, 1}, .bytes = std::as_bytes(std::span(scale))}});
+    for (const auto& path : {folder / "model.safetensors", folder / "."}) {
+        const model m = open_model(path);
+        const auto weight = std::find_if(m.tensors.begin(), m.tensors.end(), [](const auto& t) { return t.name == "l.weight"; });
+        REQUIRE(weight != m.tensors.end());
+        CHECK(!weight->encoding.empty());
+        const std::vector<float> values = visit(*weight, [](const auto& w) {
+            std::vector<float> copy;
+            for (std::size_t i = 0; i < w.size(); ++i)
+                copy.push_back(static_cast<float>(w.data()[i]));
+            return copy;
+        });
+        CHECK(values == std::vector<float>{0.25F, -0.5F, 0.125F, 112.0F});
+    }
 }

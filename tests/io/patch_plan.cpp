@@ -8,18 +8,21 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/io/gguf_decoder.hpp>
+#include <weightscope/io/onnx.hpp>
 #include <weightscope/io/patch_plan.hpp>
 #include <weightscope/io/safetensors.hpp>
 #include <weightscope/io/weight_location.hpp>
 
 #include "../catch.hpp"
 #include "files.hpp"
+#include "onnx_writer.hpp"
 
 using namespace weightscope;
 using files::message;
@@ -161,6 +164,29 @@ TEST_CASE("a patch changes the bytes of its plan and nothing else, and can be un
     apply_patch(reverse_patch(plan), copy, copy);
     CHECK(files::content(copy) == original);
     CHECK(folder.names() == std::vector<std::string>{"m.safetensors", "patched.safetensors"});
+}
+
+TEST_CASE("a weight of an ONNX model is patched where its raw data lie")
+{
+    const files::temporary_folder folder;
+    const std::vector<float> values = {1, -2, 0.5f, 4};
+    const std::string_view raw(reinterpret_cast<const char*>(values.data()), 16);
+    const auto path = files::write(folder / "m.onnx", onnx_writer::model(onnx_writer::initializer(onnx_writer::raw_tensor("w", 1, {2, 2}, raw))));
+    const std::string original = files::content(path);
+    const model m = read_onnx(path);
+    const named_tensor& w = find(m, "w");
+    CHECK(w.offset == original.find(raw));
+
+    patch_plan plan;
+    add_change_inplace(plan, w, locate_weight(w, 3), 0x40800000 ^ 0x80000000);
+    const auto copy = folder / "patched.onnx";
+    apply_patch(plan, path, copy);
+    std::string expected = original;
+    expected[w.offset + 15] = '\xc0';
+    CHECK(files::content(copy) == expected);
+    CHECK(read_code(find(read_onnx(copy), "w"), locate_weight(w, 3)) == 0xc0800000);
+    apply_patch(reverse_patch(plan), copy, copy);
+    CHECK(files::content(copy) == original);
 }
 
 TEST_CASE("a patch is applied only to the file that it was made for")
