@@ -15,8 +15,8 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
-#include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/io/tokenizer.hpp>
 
 namespace ws = weightscope;

@@ -28,8 +28,8 @@
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
-#include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/npy.hpp>
 #include <weightscope/io/safetensors.hpp>

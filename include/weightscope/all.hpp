@@ -93,6 +93,7 @@
 #include <weightscope/evaluators/metrics.hpp>
 #include <weightscope/evaluators/model_vector.hpp>
 #include <weightscope/evaluators/noise.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/plan.hpp>
 #include <weightscope/evaluators/process_channel.hpp>
 #include <weightscope/evaluators/process_evaluator.hpp>

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <weightscope/core/random.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
-#include <weightscope/evaluators/transformer.hpp>
 
 #include "../catch.hpp"
 

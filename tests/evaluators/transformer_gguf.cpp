@@ -13,8 +13,8 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/ggml_type.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
-#include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/evaluators/transformer_config_gguf.hpp>
 #include <weightscope/io/gguf.hpp>
 #include <weightscope/io/gguf_names.hpp>

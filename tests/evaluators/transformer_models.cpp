@@ -11,7 +11,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/random.hpp>
-#include <weightscope/evaluators/transformer.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/io/open_model.hpp>
 

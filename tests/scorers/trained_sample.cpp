@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <weightscope/evaluators/differences.hpp>
+#include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
-#include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/io/gguf_names.hpp>
 #include <weightscope/scorers/calibration.hpp>
 #include <weightscope/scorers/estimate_importance.hpp>
