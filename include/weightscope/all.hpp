@@ -38,6 +38,7 @@
 #include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/bulge_chase.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/device.hpp>

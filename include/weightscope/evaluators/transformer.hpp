@@ -239,4 +239,8 @@ void transformer<Real>::measure(std::size_t batch, std::span<loss_value> values)
         values[0].sum += row.right;
 }
 
+#ifdef WEIGHTSCOPE_COMPILED
+extern template class transformer<float>;
+#endif
+
 }  // namespace weightscope

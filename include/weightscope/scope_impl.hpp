@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weightscope/core/blas_threads.hpp>
+#include <weightscope/core/compiled.hpp>
+#include <weightscope/core/environment.hpp>
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/progress.hpp>
+#include <weightscope/core/schedule.hpp>
+#include <weightscope/io/duplicates.hpp>
+#include <weightscope/io/matrix_layout.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/report/scan_result.hpp>
+#include <weightscope/scope.hpp>
+#include <weightscope/study/scan_tensor.hpp>
+
+namespace weightscope {
+
+WEIGHTSCOPE_INLINE scan_result scan(const model& m, const scan_options& options, const progress_callback& progress)
+{
+    require(options.bits >= 2 && options.bits <= 16, "scan(model, options): options.bits is {}, expected 2 to 16", options.bits);
+    require(options.group_size > 0, "scan(model, options): options.group_size is 0, expected 1 or more");
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<named_tensor> tensors = detail::chosen_tensors(m, options);
+    const std::vector<std::size_t> first = find_duplicates(tensors);
+    const bool conv1d = keeps_conv1d_transposed(m);
+
+    scan_result result{.model = detail::describe(m), .settings = options};
+    result.layers.resize(tensors.size());
+    std::vector<std::size_t> items;  // tensors that are analysed themselves
+    std::vector<detail::scheduled_work> work;
+    double cost = 0;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const named_tensor& tensor = tensors[i];
+        layer_result& layer = result.layers[i];
+        layer.name = tensor.name;
+        layer.shape = tensor.shape;
+        layer.dtype = tensor.storage();
+        layer.parameters = tensor.size();
+        layer.tied_to = tensor.tied_to;
+        layer.transposed = tensor.shape.size() == 2
+                        && (options.orientation == matrix_orientation::in_out
+                            || (options.orientation == matrix_orientation::detect
+                                && (tensor.transposed || (conv1d && detail::has_conv1d_name(tensor.name)))));
+        if (first[i] == i) {
+            items.push_back(i);
+            work.push_back({detail::expected_cost(tensor, options), detail::runs_alone(tensor, options)});
+            cost += work.back().cost;
+        } else if (layer.tied_to.empty())
+            layer.duplicate_of = tensors[first[i]].name;
+    }
+
+    progress_reporter reporter(progress, items.size(), cost);
+    with_threads(options.threads, [&] {
+        result.environment = {.cpu = cpu_name(),
+                              .instructions = std::string(instruction_path()),
+                              .threads = concurrency(),
+                              .blas = blas_name(),
+                              .compiler = std::string(compiler_name())};
+        detail::run_by_cost(work, [&](std::size_t k) {
+            layer_result& layer = result.layers[items[k]];
+            reporter.begun(layer.name);
+            detail::scan_tensor(tensors[items[k]], layer, options);
+            reporter.finished(layer.name, work[k].cost);
+        });
+    });
+
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+        if (first[i] != i)
+            result.layers[i].take_figures(result.layers[first[i]]);
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+}
+
+}  // namespace weightscope
