@@ -5,88 +5,35 @@
 //
 // ROWS=4096 and COLS=11008 set the size of the matrix, THREADS=2 the number of threads.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <string>
+#include <cstddef>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
-#include <weightscope/core/environment.hpp>
-#include <weightscope/core/max_magnitude.hpp>
-#include <weightscope/core/parallel.hpp>
-#include <weightscope/core/random.hpp>
-#include <weightscope/core/reduce.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/simulate.hpp>
 #include <weightscope/quantizers/uniform.hpp>
 
+#include "read_pass.hpp"
+
 namespace {
 
 using namespace weightscope;
 
-std::size_t from_environment(const char* name, std::size_t otherwise)
-{
-    const char* text = std::getenv(name);
-    return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 const std::size_t rows = from_environment("ROWS", 4096);
 const std::size_t cols = from_environment("COLS", 11008);
-const std::size_t thread_count = from_environment("THREADS", 2);
 
-// Gaussian weights, the same million over and over, each time a little larger.
 const xt::xtensor<float, 2>& weights()
 {
-    static const xt::xtensor<float, 2> tensor = [] {
-        const xt::xtensor<float, 1> tile = random_normal<float>({std::size_t{1} << 20}, {.seed = 1, .std = 0.02});
-        xt::xtensor<float, 2> result = xt::empty<float>({rows, cols});
-        for (std::size_t i = 0; i < result.size(); ++i)
-            result.data()[i] = tile(i % tile.size()) * (1 + 1e-3F * static_cast<float>(i / tile.size()));
-        return result;
-    }();
+    static const xt::xtensor<float, 2> tensor = gaussian_weights<float>(rows, cols);
     return tensor;
 }
 
-// Touches every weight once: the largest of all.
-double read_pass()
-{
-    const auto& w = weights();
-    const auto partials = map_chunks(w.size(), detail::chunk_elements, [&](std::size_t begin, std::size_t end) {
-        return detail::dispatch(detail::max_magnitude_kernel<float>{}, w.data() + begin, end - begin);
-    });
-    return *std::max_element(partials.begin(), partials.end());
-}
-
-double seconds_of(const auto& work)
-{
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Times `work` and a read pass in turn, so that a busy neighbour slows both. `read_passes` is the median of the ratios,
-// `least_read_passes` the ratio of the two minima.
 void against_read_pass(benchmark::State& state, const auto& work)
 {
-    with_threads(thread_count, [&] {
-        std::vector<double> ratios;
-        double least_work = 1e9, least_read = 1e9;
-        for (auto iteration : state) {
-            const double read = seconds_of([] { benchmark::DoNotOptimize(read_pass()); }), seconds = seconds_of(work);
-            ratios.push_back(seconds / read);
-            least_work = std::min(least_work, seconds);
-            least_read = std::min(least_read, read);
-            state.SetIterationTime(seconds);
-        }
-        std::nth_element(ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2), ratios.end());
-        state.counters["read_passes"] = ratios[ratios.size() / 2];
-        state.counters["least_read_passes"] = least_work / least_read;
-        state.SetBytesProcessed(static_cast<std::int64_t>(4 * weights().size()) * state.iterations());
-    });
-    state.SetLabel(std::string(instruction_path()));
+    ::against_read_pass(state, bytes_of(weights()), work);
 }
 
 void simulate(benchmark::State& state, const char* name)
