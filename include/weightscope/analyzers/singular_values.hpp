@@ -7,13 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/gram_matrix.hpp>
-#include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
-#include <weightscope/core/symmetric_eigenvalues.hpp>
 
 namespace weightscope {
 
@@ -54,31 +52,7 @@ inline double gram_half_width(double value, double largest, std::size_t n)
     return std::min(value > 0 ? eigenvalue_error / (2 * value) : root, root) + 1e-13 * largest;
 }
 
-inline singular_values_result singular_values(const matrix_source& w, double max_magnitude, const singular_values_options& options)
-{
-    const std::size_t n = std::min(w.rows, w.cols);
-    if (n == 0)
-        return {};
-    const double factor = squaring_factor(max_magnitude);
-    singular_values_result result{.values = symmetric_eigenvalues(gram_matrix(w, factor), n), .method = "gram"};
-    std::reverse(result.values.begin(), result.values.end());
-    for (double& value : result.values)
-        value = std::sqrt(std::max(value, 0.0));
-    const double largest = result.values.front();
-    for (const double value : result.values)
-        result.half_widths.push_back(gram_half_width(value, largest, n));
-
-    if (largest > 0 && result.half_widths.back() > options.smallest_tolerance * result.values.back()) {
-        result.values = singular_values_by_qr(w, factor);
-        result.half_widths.assign(n, 1e-13 * result.values.front());
-        result.method = "qr";
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-        result.values[i] /= factor;
-        result.half_widths[i] /= factor;
-    }
-    return result;
-}
+WEIGHTSCOPE_INLINE singular_values_result singular_values(const matrix_source& w, double max_magnitude, const singular_values_options& options);
 
 }  // namespace detail
 
@@ -107,3 +81,7 @@ template <tensor W>
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/analyzers/singular_values_impl.hpp>
+#endif
