@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/singular_values.hpp>
+#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>

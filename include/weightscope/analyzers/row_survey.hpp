@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include <weightscope/analyzers/element_questions.hpp>
+#include <weightscope/analyzers/row_kernel.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/error.hpp>
