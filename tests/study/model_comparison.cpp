@@ -8,6 +8,7 @@
 
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/uniform.hpp>
+#include <weightscope/report/comparison_verdict.hpp>
 #include <weightscope/study/model_comparison.hpp>
 
 #include "../catch.hpp"
