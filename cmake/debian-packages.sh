@@ -8,7 +8,9 @@ build_packages=(
     nlohmann-json3-dev libprotozero-dev libzip-dev zlib1g-dev libcli11-dev
 )
 # shellcheck disable=SC2034
-test_packages=(catch2 libbenchmark-dev python3 python3-jsonschema)
+test_packages=(catch2 libbenchmark-dev python3 python3-jsonschema libxml2-utils)
+# shellcheck disable=SC2034
+browser_packages=(chromium chromium-driver)    # of one test, which is skipped without them
 
 fail() {
     echo "weightscope: error: $*" >&2
@@ -42,6 +44,19 @@ install_missing() {
     "${as_root[@]}" update || echo "weightscope: the package lists are not up to date; trying with those that are there" >&2
     "${as_root[@]}" install --yes --no-install-recommends "${missing[@]}" ||
         fail "apt-get could not install: ${missing[*]}"
+}
+
+# install_if_offered PACKAGE...  the same for what one can do without: says so where it cannot be had
+install_if_offered() {
+    local package
+    for package in "$@"; do
+        is_installed "$package" && continue
+        if ! command -v apt-get >/dev/null || ! apt-get install --simulate "$package" 2>/dev/null | grep "^Inst $package " >/dev/null; then
+            echo "Without $package, which this system does not offer: what needs it is skipped"
+            return
+        fi
+    done
+    (install_missing "$@") || echo "Without $*: what needs them is skipped"
 }
 
 # use_ccache  lets CMake compile through ccache where there is one that works

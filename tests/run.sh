@@ -8,6 +8,7 @@ source cmake/debian-packages.sh
 preset=${PRESET:-release}
 
 install_missing "${build_packages[@]}" "${test_packages[@]}"
+install_if_offered "${browser_packages[@]}"
 use_ccache
 cmake --preset "$preset" || fail "the build could not be configured; CMake says above what is missing"
 cmake --build --preset "$preset" || fail "the build failed; the compiler says above where"

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -115,12 +117,65 @@ CLI::Validator whole_number(std::size_t least, std::size_t most)
     return {fault, ""};
 }
 
+CLI::Validator number(double least, double below, const std::string& words)
+{
+    const auto fault = [=](const std::string& text) {
+        double value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool valid = error == std::errc() && end == text.data() + text.size() && value >= least && value < below;
+        return valid ? std::string() : fmt::format("'{}' is no number {}", text, words);
+    };
+    return {fault, ""};
+}
+
+CLI::Validator no_stdout()
+{
+    return {[](const std::string& target) { return target == "-" ? std::string("'-' is no file name; a model cannot go to stdout") : std::string(); },
+            ""};
+}
+
+std::optional<std::uint64_t> bytes_of(const std::string& text)
+{
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    constexpr std::pair<std::string_view, double> units[] = {{"", 1},      {"B", 1},     {"kB", 1e3},      {"KB", 1e3},     {"MB", 1e6},
+                                                             {"GB", 1e9},  {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
+                                                             {"TiB", 0x1p40}};
+    if (error != std::errc() || !(value >= 0))
+        return std::nullopt;
+    for (const auto& [name, factor] : units)
+        if (unit == name && value * factor < 0x1p63)
+            return static_cast<std::uint64_t>(value * factor);
+    return std::nullopt;
+}
+
+CLI::Validator byte_size()
+{
+    return {[](const std::string& text) {
+                return bytes_of(text) ? std::string() : fmt::format("'{}' is no size; write it as 3.5GiB or 500MB", text);
+            },
+            ""};
+}
+
+std::string sentence_of(const std::exception& error)
+{
+    const std::string_view text = error.what();
+    const std::size_t colon = text.starts_with("weightscope::") ? text.find("): ") : std::string_view::npos;
+    return std::string(colon == std::string_view::npos ? text : text.substr(colon + 3));
+}
+
+std::vector<output_argument> wanted_outputs(std::vector<output_argument> outputs)
+{
+    std::erase_if(outputs, [](const output_argument& file) { return file.target.empty(); });
+    return outputs;
+}
+
 std::vector<output_argument> model_arguments::outputs() const
 {
-    std::vector<output_argument> wanted = {{"--output", output}, {"--csv", csv}};
-    wanted.insert(wanted.end(), more_outputs.begin(), more_outputs.end());
-    std::erase_if(wanted, [](const output_argument& file) { return file.target.empty(); });
-    return wanted;
+    std::vector<output_argument> all = {{"--output", output}, {"--csv", csv}};
+    all.insert(all.end(), more_outputs.begin(), more_outputs.end());
+    return wanted_outputs(std::move(all));
 }
 
 void add_name_arguments(CLI::App& sub, weightscope::name_filter_options& names)

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +20,9 @@ struct output_argument
     std::string option;  ///< "--csv"
     std::string target;  ///< "-" is stdout, empty is none
 };
+
+/// Those of these files that are wanted.
+[[nodiscard]] std::vector<output_argument> wanted_outputs(std::vector<output_argument> outputs);
 
 /// What every command that reads one model understands.
 struct model_arguments
@@ -54,6 +60,21 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
 
 /// Accepts whole numbers in decimal, `least` and `most` included.
 [[nodiscard]] CLI::Validator whole_number(std::size_t least, std::size_t most);
+
+/// Accepts decimal numbers, `least` included and `below` not; `words` tell the range.
+[[nodiscard]] CLI::Validator number(double least, double below, const std::string& words);
+
+/// Refuses "-": what is written cannot go to stdout.
+[[nodiscard]] CLI::Validator no_stdout();
+
+/// What "3.5GiB", "500MB" or "123456" mean in bytes; nothing where it is no size.
+[[nodiscard]] std::optional<std::uint64_t> bytes_of(const std::string& text);
+
+/// Accepts what bytes_of() understands.
+[[nodiscard]] CLI::Validator byte_size();
+
+/// The sentence of a library's message, without the name of the function that says it.
+[[nodiscard]] std::string sentence_of(const std::exception& error);
 
 /// Opens the model that the arguments name, once what they want written is known to be writable.
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model

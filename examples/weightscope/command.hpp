@@ -28,6 +28,8 @@ public:
 using command = std::function<int()>;
 
 // Each adds one command to the tool. Once the command line is read, `chosen` is the one that it names.
+void add_allocate(CLI::App& tool, command& chosen);
+void add_bits(CLI::App& tool, command& chosen);
 void add_compare(CLI::App& tool, command& chosen);
 void add_explain(CLI::App& tool, command& chosen);
 void add_inspect(CLI::App& tool, command& chosen);

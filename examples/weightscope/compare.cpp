@@ -21,6 +21,7 @@
 #include <weightscope/report/comparison_csv.hpp>
 #include <weightscope/report/comparison_json.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/markdown.hpp>
 #include <weightscope/report/plot_layer_comparison.hpp>
 #include <weightscope/report/scan_reader.hpp>
 #include <weightscope/scope.hpp>
@@ -40,7 +41,7 @@ struct compare_arguments
     std::string a, b;  // models or saved scans
     weightscope::name_filter_options names;
     std::string output;  // JSON; "-" is stdout, empty is none
-    std::string csv;
+    std::string csv, markdown;
     bool quiet = false;
     std::vector<std::string> methods;
     rule_arguments rules;
@@ -52,9 +53,7 @@ struct compare_arguments
 
     std::vector<output_argument> outputs() const
     {
-        std::vector<output_argument> wanted = {{"--output", output}, {"--csv", csv}};
-        std::erase_if(wanted, [](const output_argument& file) { return file.target.empty(); });
-        return wanted;
+        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}});
     }
 };
 
@@ -173,6 +172,8 @@ int run_compare(const compare_arguments& arguments)
         write_output(arguments.csv, to_csv(r));
     if (!arguments.output.empty())
         write_output(arguments.output, weightscope::to_text(to_json(r)));
+    if (!arguments.markdown.empty())
+        write_output(arguments.markdown, to_markdown(r, {.top_issues = arguments.top}));
     const bool silent = arguments.quiet || uses_stdout(outputs);
     if (!silent)
         print(to_console(r, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .top_issues = arguments.top}));
@@ -198,6 +199,7 @@ void add_compare(CLI::App& tool, command& chosen)
         ->check(one_of(methods));
     sub->add_option("--output", a.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub->add_option("--csv", a.csv, "write a table with one row per layer; - is stdout")->type_name("FILE");
+    sub->add_option("--markdown", a.markdown, "write what was found and its tables for a review; - is stdout")->type_name("FILE.md");
     sub->add_flag("--quiet", a.quiet, "print nothing but errors");
     const auto add_number = [&](const std::string& name, auto& value, std::size_t least, std::size_t most, const std::string& description) {
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));

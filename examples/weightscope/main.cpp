@@ -24,7 +24,9 @@ Examples:
   weightscope compare base-model/ fine-tuned.gguf
   weightscope watch checkpoints/ --follow
   weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
+  weightscope allocate model/ --bits-per-weight 4.25 --imatrix model.imatrix --recipe llama-quantize=types.txt
   weightscope prune model/ --data tokens.npy --method taylor --ratio 0.25 --write smaller/
+  weightscope bits map model.gguf --bitset exponent_sign --charts charts
 
 Exit status:
   0    done
@@ -42,6 +44,13 @@ int fail(int status, const std::string& message)
     return status;
 }
 
+// "prune", or "bits map": the names of a command and of the one below it.
+std::string path_of(const CLI::App& sub)
+{
+    const auto below = sub.get_subcommands();
+    return below.empty() ? sub.get_name() : sub.get_name() + " " + path_of(*below.front());
+}
+
 // What is wrong with the command line, and whose help tells more.
 std::string fault_of_usage(const CLI::App& tool, const CLI::ParseError& error, const std::string& first)
 {
@@ -53,7 +62,7 @@ std::string fault_of_usage(const CLI::App& tool, const CLI::ParseError& error, c
         what = first.empty() ? "a command is missing"
                              : fmt::format("there is no {} '{}'", first[0] == '-' ? "option" : "command", first);
     return fmt::format("{}; see: {} --help", what,
-                       subs.empty() ? "weightscope" : "weightscope " + subs.front()->get_name());
+                       subs.empty() ? "weightscope" : "weightscope " + path_of(*subs.front()));
 }
 
 int run(int argc, char** argv)
@@ -73,7 +82,9 @@ int run(int argc, char** argv)
     add_compare(tool, chosen);
     add_watch(tool, chosen);
     add_quantize(tool, chosen);
+    add_allocate(tool, chosen);
     add_prune(tool, chosen);
+    add_bits(tool, chosen);
     try {
         tool.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

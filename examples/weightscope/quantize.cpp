@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,21 +21,31 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/study/packed_model.hpp>
+#include <weightscope/study/quantization_diff.hpp>
 #include <weightscope/study/quantization_study.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
+#include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/plot_points.hpp>
+#include <weightscope/report/plot_spectrum_effects.hpp>
+#include <weightscope/report/quantization_diff_console.hpp>
+#include <weightscope/report/quantization_diff_csv.hpp>
+#include <weightscope/report/quantization_diff_json.hpp>
+#include <weightscope/report/quantization_diff_result.hpp>
 #include <weightscope/report/quantization_study_console.hpp>
 #include <weightscope/report/quantization_study_csv.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
+#include <weightscope/report/quantization_study_measures.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 #include "arguments.hpp"
 #include "chart_arguments.hpp"
 #include "command.hpp"
+#include "evaluator_arguments.hpp"
 #include "progress_line.hpp"
+#include "quantize_measures.hpp"
 #include "terminal.hpp"
 
 namespace {
@@ -56,18 +67,12 @@ struct quantize_arguments
     std::string orientation = "detect";
     std::string write, pack;  // safetensors
     std::string take;         // a variant
+    std::vector<std::string> diff;
+    quantize_measures measures;
     chart_arguments charts;
     std::size_t top_issues = 10;
     std::string progress = "auto";
 };
-
-// The sentence of a library's message, without the name of the function that says it.
-std::string sentence_of(const std::exception& error)
-{
-    const std::string_view text = error.what();
-    const std::size_t colon = text.starts_with("weightscope::") ? text.find("): ") : std::string_view::npos;
-    return std::string(colon == std::string_view::npos ? text : text.substr(colon + 3));
-}
 
 // "int4-g64", or one of the kinds "int8_per_tensor_sym"...
 weightscope::quantization_config config_named(const std::string& name)
@@ -75,17 +80,38 @@ weightscope::quantization_config config_named(const std::string& name)
     return {.quant_type = weightscope::parse_quantization_type(name)};
 }
 
-std::string fault_of_scheme(const std::string& name)
+// The scheme that is named, or why there is none.
+std::optional<weightscope::scheme> scheme_named(const std::string& name, std::string* fault = nullptr)
 {
     try {
-        if (name.find('_') == std::string::npos)
-            (void)weightscope::parse_scheme(name);
-        else
-            (void)config_named(name);
+        return weightscope::parse_scheme(name);
+    } catch (const std::invalid_argument& error) {
+        if (fault)
+            *fault = sentence_of(error);
+        return std::nullopt;
+    }
+}
+
+std::string fault_of_scheme(const std::string& name)
+{
+    std::string fault;
+    if (scheme_named(name, &fault))
+        return {};
+    if (name.find('_') == std::string::npos)
+        return fault;
+    try {
+        (void)config_named(name);
         return {};
     } catch (const std::invalid_argument& error) {
         return sentence_of(error);
     }
+}
+
+std::string fault_of_diff(const std::string& name)
+{
+    std::string fault;
+    (void)scheme_named(name, &fault);
+    return fault;
 }
 
 // What the command line changes about a configuration.
@@ -100,14 +126,18 @@ weightscope::study_variant variant_of(weightscope::quantization_config config, c
 
 weightscope::study_variant variant_of(const std::string& name, const quantize_arguments& arguments)
 {
-    if (name.find('_') != std::string::npos) {
+    const std::optional<weightscope::scheme> named = scheme_named(name);
+    if (!named) {
         weightscope::study_variant variant = variant_of(config_named(name), arguments);
         variant.skip_first_last = arguments.skip_first_last;
         return variant;
     }
-    const weightscope::scheme normal = weightscope::parse_scheme(name);
+    const weightscope::scheme& normal = *named;
     weightscope::scheme sensitive = normal;
-    sensitive.bits = std::max(normal.bits, arguments.sensitive_bits);
+    if (normal.plain())
+        sensitive.bits = std::max(normal.bits, arguments.sensitive_bits);
+    else if (normal.bits < arguments.sensitive_bits)  // other grids have no more bits to give
+        sensitive = {.bits = arguments.sensitive_bits, .granularity = weightscope::scale_granularity::per_channel};
     return {.name = weightscope::to_string(normal),
             .normal = normal,
             .sensitive = sensitive,
@@ -214,16 +244,83 @@ void write_models(const weightscope::model& m, const weightscope::quantization_s
     }
 }
 
+measured_study measure_with_progress(const weightscope::model& m, weightscope::quantization_study_result study, const quantize_arguments& arguments)
+{
+    progress_line line(arguments.model.quiet ? progress_mode::never : progress_mode_of(arguments.progress));
+    return measure(m, std::move(study), arguments.measures,
+                   {.progress =
+                        [&](const weightscope::progress& state) {
+                            line.show(state);
+                            return true;
+                        },
+                    .talks = !arguments.model.quiet && !uses_stdout(arguments.model)});
+}
+
+std::vector<weightscope::chart> charts_of(const weightscope::quantization_study_result& study)
+{
+    std::vector charts = {plot_scheme_errors(study)};
+    if (weightscope::detail::has_spectra(study))
+        charts.push_back(plot_spectrum_effects(study));
+    return charts;
+}
+
+// Conventions beside each other, instead of a study.
+int run_diff(const weightscope::model& m, const quantize_arguments& arguments)
+{
+    std::vector<weightscope::scheme> schemes;
+    for (const std::string& name : arguments.diff)
+        schemes.push_back(weightscope::parse_scheme(name));
+    const weightscope::quantization_diff_result diff = [&] {
+        progress_line line(arguments.model.quiet ? progress_mode::never : progress_mode_of(arguments.progress));
+        return weightscope::study_quantization_diff(m, schemes, options_of(arguments), {}, [&](const weightscope::progress& state) {
+            line.show(state);
+            return true;
+        });
+    }();
+    if (!arguments.model.csv.empty())
+        write_output(arguments.model.csv, to_csv(diff));
+    if (!arguments.model.output.empty())
+        write_output(arguments.model.output, weightscope::to_text(to_json(diff)));
+    if (!arguments.model.quiet && !uses_stdout(arguments.model))
+        print(to_console(diff, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
+                                .color = wants_color(),
+                                .top_issues = arguments.top_issues}));
+    const auto lost = std::find_if(diff.layers.begin(), diff.layers.end(), [](const auto& layer) { return !layer.layer.error.empty(); });
+    if (lost == diff.layers.end())
+        return exit_status::done;
+    print_error(fmt::format("{}: '{}' could not be read: {}; the others were", diff.model.path, weightscope::printable(lost->layer.name), lost->layer.error));
+    return exit_status::unreadable;
+}
+
+void require_diff_alone(const quantize_arguments& a)
+{
+    if (a.diff.empty())
+        return;
+    if (a.diff.size() < 2)
+        throw usage_error(fmt::format("--diff: {} alone has nothing to be compared with; name two schemes or more", a.diff.front()));
+    if (a.study || !a.schemes.empty() || !a.presets.empty() || !a.search_groups.empty() || a.max_error || !a.write.empty() || !a.pack.empty()
+        || a.measures.spectrum || a.measures.evaluate || !a.measures.activations.empty() || !a.charts.folder.empty())
+        throw usage_error("--diff compares schemes and does nothing else; leave out --study, --scheme, --preset, searches, --spectrum, --evaluate, "
+                          "--activations, --charts, --write and --pack");
+}
+
 int run_quantize(quantize_arguments arguments)
 {
     arguments.model.more_outputs = {{"--write", arguments.write}, {"--pack", arguments.pack}};
     if (arguments.skip_first_last && arguments.quantize_first_last)
         throw usage_error("--skip-first-last and --quantize-first-last contradict each other; take one of them");
+    require_diff_alone(arguments);
     if (!arguments.take.empty() && arguments.write.empty() && arguments.pack.empty())
         throw usage_error("--take names the variant for --write or --pack, and neither is given");
+    require_consistent(arguments.measures);
     require_chart_folder(arguments.charts);
     const weightscope::model m = open_for(arguments.model);
-    const weightscope::quantization_study_result study = study_with_progress(m, arguments);
+    if (!arguments.diff.empty())
+        return run_diff(m, arguments);
+    measured_study measured = measure_with_progress(m, study_with_progress(m, arguments), arguments);
+    if (measured.planned)
+        return exit_status::done;
+    const weightscope::quantization_study_result study = std::move(measured.study);
     const std::size_t variant = taken_variant(study, arguments);
     if (!arguments.model.csv.empty())
         write_output(arguments.model.csv, to_csv(study));
@@ -234,19 +331,11 @@ int run_quantize(quantize_arguments arguments)
                                  .color = wants_color(),
                                  .top_issues = arguments.top_issues}));
     if (!arguments.charts.folder.empty())
-        write_charts(arguments.charts, std::vector{plot_scheme_errors(study)}, arguments.model.quiet || uses_stdout(arguments.model));
+        write_charts(arguments.charts, charts_of(study), arguments.model.quiet || uses_stdout(arguments.model));
     if (tell_lost(study))
         return exit_status::unreadable;
     write_models(m, study, variant, arguments);
     return exit_status::done;
-}
-
-CLI::Validator no_stdout(const char* what)
-{
-    return {[what](const std::string& target) {
-                return target == "-" ? fmt::format("'-' is no file name; {} cannot go to stdout", what) : std::string();
-            },
-            ""};
 }
 
 CLI::Validator limit()
@@ -279,7 +368,8 @@ void add_quantize(CLI::App& tool, command& chosen)
     add_list(*sub, "--scheme", a.schemes, "NAME",
              "intB (B = 2 to 8 or 16), then -per-tensor, -per-channel, -gN (groups of N along a row) or -block-RxC, then where "
              "wanted, in this order, -sym, -asym or -full; -half-away or -stochastic[SEED]; -scale-f16 or -scale-bf16; -mse, "
-             "-percentile[P] or -norm[P]; as int8-per-channel-asym, int4-g64, int4-g128-scale-f16-mse (repeatable)")
+             "-percentile[P] or -norm[P]; as int8-per-channel-asym, int4-g64, int4-g128-scale-f16-mse; or another grid or a runtime's "
+             "convention: fp8-e4m3, nf4-g64, mxfp4, nvfp4, q4_0, gptq-int4, torchao-int4-sym (repeatable)")
         ->check(CLI::Validator(fault_of_scheme, ""));
     sub->add_flag("--study", a.study,
                   "compare INT8 per tensor and per channel, symmetric and asymmetric, INT4 per channel and in groups, and search "
@@ -301,6 +391,15 @@ void add_quantize(CLI::App& tool, command& chosen)
         ->check(limit());
     add_choice(*sub, "--error-metric", a.error_metric, {"relative_error", "rmse", "mae", "max_error", "cosine_distance"},
                "what --max-error limits");
+    sub->add_option("--max-loss-increase", a.options.max_loss_increase, "what the recommended variant may add to the loss that --evaluate measures (0.01)")
+        ->type_name("X")
+        ->check(limit());
+    sub->add_option("--diff", a.diff, "instead of a study, compare these schemes or conventions with the first of them: how many dB, which groups, and why")
+        ->type_name("NAME,NAME")
+        ->delimiter(',')
+        ->allow_extra_args(true)
+        ->check(CLI::Validator(fault_of_diff, ""));
+    add_measure_arguments(*sub, a.measures);
     sub->add_flag("--skip-first-last", a.skip_first_last, "keep the first and the last layer; so do --study and all presets but prototype");
     sub->add_flag("--quantize-first-last", a.quantize_first_last, "quantize them even so");
     add_list(*sub, "--sensitive", a.sensitive, "REGEX", "layers that get more bits (repeatable)")
@@ -313,12 +412,12 @@ void add_quantize(CLI::App& tool, command& chosen)
     add_choice(*sub, "--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");
     sub->add_option("--write", a.write, "write the model quantized and decoded again, in its own types")
         ->type_name("OUT.safetensors")
-        ->check(no_stdout("a model"));
-    sub->add_option("--pack", a.pack, "write packed codes, scales and zero points")->type_name("OUT.safetensors")->check(no_stdout("a model"));
+        ->check(no_stdout());
+    sub->add_option("--pack", a.pack, "write packed codes, scales and zero points")->type_name("OUT.safetensors")->check(no_stdout());
     sub->add_option("--take", a.take, "the variant to write or pack (the recommended one)")->type_name("NAME");
     add_chart_arguments(*sub, a.charts);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "rows of the table of the worst layers (10)");
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");
     add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"}, "show progress on stderr; auto is on a terminal");
-    sub->callback([&chosen, arguments] { chosen = [arguments] { return run_quantize(*arguments); }; });
+    sub->callback([&chosen, arguments] { chosen = [arguments] { return run_with_evaluators([&] { return run_quantize(*arguments); }); }; });
 }

@@ -10,8 +10,6 @@
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/csv.hpp>
-#include <weightscope/report/json.hpp>
-#include <weightscope/report/judge.hpp>
 #include <weightscope/report/plot_scan.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_reader.hpp>
@@ -34,9 +32,9 @@ struct report_arguments
 
     std::vector<output_argument> outputs() const
     {
-        std::vector<output_argument> wanted = {{"--output", output}, {"--csv", csv}};
-        std::erase_if(wanted, [](const output_argument& file) { return file.target.empty(); });
-        return wanted;
+        std::vector<output_argument> all = verdict.outputs();
+        all.insert(all.begin(), {{"--output", output}, {"--csv", csv}});
+        return wanted_outputs(std::move(all));
     }
 };
 
@@ -49,25 +47,27 @@ int run_report(const report_arguments& arguments)
             throw usage_error(fmt::format("{}: is the saved scan itself; name another file for the result", output.target));
     require_outputs(outputs);
     require_chart_folder(arguments.charts);
+    const auto baseline = read_baseline(arguments.verdict);
     const weightscope::scan_result scan = weightscope::read_scan(arguments.scan);
-    const weightscope::health_result health = judge(scan, rules);
+    const verdict v = verdict_on(scan, baseline, rules, arguments.verdict);
     if (!arguments.csv.empty())
         write_output(arguments.csv, to_csv(scan));
     if (!arguments.output.empty())
-        write_output(arguments.output, weightscope::to_text(to_json(scan, health)));
+        write_output(arguments.output, document_of(scan, v));
+    write_verdict(scan, v, arguments.verdict);
     const bool silent = arguments.quiet || uses_stdout(outputs);
     if (!silent)
-        tell_verdict(scan, health, arguments.verdict);
+        tell_verdict(scan, v, arguments.verdict);
     if (!arguments.charts.folder.empty())
-        write_charts(arguments.charts, plot_scan(scan, health), silent);
-    return status_of(scan, health, arguments.verdict);
+        write_charts(arguments.charts, plot_scan(scan, v.health), silent);
+    return status_of(scan, v, arguments.verdict);
 }
 
 }  // namespace
 
 void add_report(CLI::App& tool, command& chosen)
 {
-    CLI::App* sub = tool.add_subcommand("report", "Tells the verdict on a saved scan again, by other rules where wanted, and draws charts of it.");
+    CLI::App* sub = tool.add_subcommand("report", "Tells the verdict on a saved scan again, by other rules where wanted, and draws charts and a page of it.");
     const auto arguments = std::make_shared<report_arguments>();
     report_arguments& a = *arguments;
     sub->set_version_flag("--version", std::string(weightscope::version), "print the version");

@@ -13,8 +13,6 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/csv.hpp>
-#include <weightscope/report/json.hpp>
-#include <weightscope/report/judge.hpp>
 #include <weightscope/report/plot_scan.hpp>
 #include <weightscope/report/plot_weight_heatmap.hpp>
 #include <weightscope/report/rule.hpp>
@@ -102,16 +100,20 @@ std::vector<weightscope::chart> charts_of(const weightscope::model& m, const wei
 
 int run_scan(scan_arguments arguments)
 {
-    arguments.model.more_outputs = {{"--spectra", arguments.spectra}, {"--weightwatcher", arguments.weightwatcher}};
+    arguments.model.more_outputs = arguments.verdict.outputs();
+    arguments.model.more_outputs.insert(arguments.model.more_outputs.end(),
+                                        {{"--spectra", arguments.spectra}, {"--weightwatcher", arguments.weightwatcher}});
     const std::vector<weightscope::rule> rules = rules_of(arguments.verdict.rules);
     require_chart_folder(arguments.charts);
+    const auto baseline = read_baseline(arguments.verdict);
     const weightscope::model m = open_for(arguments.model);
     const weightscope::scan_result scan = scan_with_progress(m, arguments);
-    const weightscope::health_result health = judge(scan, rules);
+    const verdict v = verdict_on(scan, baseline, rules, arguments.verdict);
     if (!arguments.model.csv.empty())
         write_output(arguments.model.csv, to_csv(scan));
     if (!arguments.model.output.empty())
-        write_output(arguments.model.output, weightscope::to_text(to_json(scan, health)));
+        write_output(arguments.model.output, document_of(scan, v));
+    write_verdict(scan, v, arguments.verdict);
     if (!arguments.spectra.empty())
         write_spectra(arguments.spectra, scan);
     const auto weightwatcher_layers = arguments.weightwatcher.empty() ? std::vector<weightscope::weightwatcher_layer>()
@@ -119,13 +121,13 @@ int run_scan(scan_arguments arguments)
     if (!arguments.weightwatcher.empty())
         write_output(arguments.weightwatcher, weightscope::to_weightwatcher_csv(weightwatcher_layers));
     if (!arguments.model.quiet && !uses_stdout(arguments.model)) {
-        tell_verdict(scan, health, arguments.verdict);
+        tell_verdict(scan, v, arguments.verdict);
         if (!arguments.weightwatcher.empty())
             print("\n" + to_text(to_weightwatcher_means(weightwatcher_layers)));
     }
 
-    write_charts(arguments.charts, charts_of(m, scan, health, arguments.charts), arguments.model.quiet || uses_stdout(arguments.model));
-    return status_of(scan, health, arguments.verdict);
+    write_charts(arguments.charts, charts_of(m, scan, v.health, arguments.charts), arguments.model.quiet || uses_stdout(arguments.model));
+    return status_of(scan, v, arguments.verdict);
 }
 
 }  // namespace

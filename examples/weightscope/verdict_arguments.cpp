@@ -3,12 +3,22 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <weightscope/io/printable.hpp>
+#include <weightscope/report/baseline_report.hpp>
+#include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>
-#include <weightscope/report/rule.hpp>
+#include <weightscope/report/html.hpp>
+#include <weightscope/report/json.hpp>
+#include <weightscope/report/judge.hpp>
+#include <weightscope/report/junit.hpp>
+#include <weightscope/report/markdown.hpp>
+#include <weightscope/report/plans_json.hpp>
+#include <weightscope/report/quantization_plan.hpp>
+#include <weightscope/report/sarif.hpp>
+#include <weightscope/report/scan_reader.hpp>
 
-#include "arguments.hpp"
 #include "command.hpp"
 #include "terminal.hpp"
 
@@ -28,7 +38,27 @@ bool tell_lost(const weightscope::scan_result& scan)
     return true;
 }
 
+std::optional<weightscope::severity> gate_of(const verdict_arguments& arguments)
+{
+    return arguments.fail_on == "critical"  ? std::optional(weightscope::severity::critical)
+           : arguments.fail_on == "warning" ? std::optional(weightscope::severity::warning)
+                                            : std::nullopt;
+}
+
+weightscope::console_options console_of(const verdict_arguments& arguments)
+{
+    return {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
+            .color = wants_color(),
+            .top_issues = arguments.top_issues,
+            .heavy_tails = arguments.rules.preset == "heavy-tail"};
+}
+
 }  // namespace
+
+std::vector<output_argument> verdict_arguments::outputs() const
+{
+    return wanted_outputs({{"--html", html}, {"--markdown", markdown}, {"--sarif", sarif}, {"--junit", junit}, {"--plans", plans}});
+}
 
 void add_verdict_arguments(CLI::App& sub, verdict_arguments& arguments)
 {
@@ -37,22 +67,69 @@ void add_verdict_arguments(CLI::App& sub, verdict_arguments& arguments)
         ->type_name("N")
         ->check(whole_number(0, 1'000'000'000));
     add_choice(sub, "--fail-on", arguments.fail_on, {"critical", "warning", "never"}, "exit with 1 where a finding is as bad or worse");
+    sub.add_option("--baseline", arguments.baseline, "for --fail-on count only findings that this saved scan does not have")->type_name("SCAN.json");
+    const auto add_file = [&](const char* name, std::string& target, const char* type, const char* description) {
+        sub.add_option(name, target, description)->type_name(type);
+    };
+    add_file("--html", arguments.html, "FILE.html", "write a page to mail, print or open offline; - is stdout");
+    add_file("--markdown", arguments.markdown, "FILE.md", "write the verdict and its tables for a review; - is stdout");
+    add_file("--sarif", arguments.sarif, "FILE.sarif", "write the findings as SARIF 2.1.0; - is stdout");
+    add_file("--junit", arguments.junit, "FILE.xml", "write a test per layer, which fails as --fail-on says; - is stdout");
+    add_file("--plans", arguments.plans, "FILE.json", "write the formats and ranks that the scan recommends; - is stdout");
 }
 
-void tell_verdict(const weightscope::scan_result& scan, const weightscope::health_result& health, const verdict_arguments& arguments)
+std::optional<weightscope::scan_result> read_baseline(const verdict_arguments& arguments)
 {
-    print(to_console(scan, health,
-                     {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .top_issues = arguments.top_issues,
-                      .heavy_tails = arguments.rules.preset == "heavy-tail"}));
+    return arguments.baseline.empty() ? std::nullopt : std::optional(weightscope::read_scan(arguments.baseline));
 }
 
-int status_of(const weightscope::scan_result& scan, const weightscope::health_result& health, const verdict_arguments& arguments)
+verdict verdict_on(const weightscope::scan_result& scan, const std::optional<weightscope::scan_result>& baseline,
+                   const std::vector<weightscope::rule>& rules, const verdict_arguments& arguments)
+{
+    verdict v{.health = judge(scan, rules), .baseline = std::nullopt};
+    if (baseline) {
+        v.baseline = compare_findings(v.health, judge(*baseline, rules));
+        v.baseline->path = arguments.baseline;
+    }
+    return v;
+}
+
+std::string document_of(const weightscope::scan_result& scan, const verdict& v)
+{
+    nlohmann::ordered_json document = to_json(scan, v.health);
+    if (v.baseline)
+        document["baseline"] = to_json(*v.baseline, v.health);
+    return weightscope::to_text(document);
+}
+
+void write_verdict(const weightscope::scan_result& scan, const verdict& v, const verdict_arguments& arguments)
+{
+    if (!arguments.html.empty())
+        write_output(arguments.html, to_html(scan, v.health, {.baseline = v.baseline}));
+    if (!arguments.markdown.empty())
+        write_output(arguments.markdown, to_markdown(scan, v.health,
+                                                     {.top_issues = arguments.top_issues,
+                                                      .heavy_tails = arguments.rules.preset == "heavy-tail",
+                                                      .baseline = v.baseline}));
+    if (!arguments.sarif.empty())
+        write_output(arguments.sarif, weightscope::to_text(to_sarif(scan, v.health, v.baseline)));
+    if (!arguments.junit.empty())
+        write_output(arguments.junit, to_junit(scan, v.health, {.fail_on = gate_of(arguments), .baseline = v.baseline}));
+    if (!arguments.plans.empty())
+        write_output(arguments.plans, weightscope::to_text(to_json(scan, recommend_quantization(scan), recommend_compression(scan))));
+}
+
+void tell_verdict(const weightscope::scan_result& scan, const verdict& v, const verdict_arguments& arguments)
+{
+    print(to_console(scan, v.health, console_of(arguments)));
+    if (v.baseline)
+        print("\n" + to_console(*v.baseline, v.health, console_of(arguments)));
+}
+
+int status_of(const weightscope::scan_result& scan, const verdict& v, const verdict_arguments& arguments)
 {
     if (tell_lost(scan))
         return exit_status::unreadable;
-    const std::size_t critical = health.count(weightscope::severity::critical), warning = health.count(weightscope::severity::warning);
-    const std::size_t counted = arguments.fail_on == "critical"  ? critical
-                                : arguments.fail_on == "warning" ? critical + warning
-                                                                 : 0;
-    return counted > 0 ? exit_status::finding : exit_status::done;
+    const auto least = gate_of(arguments);
+    return least && count_failing(v.health, *least, v.baseline) > 0 ? exit_status::finding : exit_status::done;
 }

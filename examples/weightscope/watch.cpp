@@ -19,6 +19,7 @@
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/report/change_rules.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/markdown.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>
 #include <weightscope/report/series_report.hpp>
 #include <weightscope/study/checkpoint_folder.hpp>
@@ -40,7 +41,7 @@ struct watch_arguments
     std::vector<std::string> locations;
     weightscope::name_filter_options names;
     std::string output;  // JSON; "-" is stdout, empty is none
-    std::string csv;
+    std::string csv, markdown;
     bool quiet = false;
     bool follow = false;
     double interval = 2, idle_limit = 0;  // seconds; no limit where 0
@@ -54,9 +55,7 @@ struct watch_arguments
 
     std::vector<output_argument> outputs() const
     {
-        std::vector<output_argument> wanted = {{"--output", output}, {"--csv", csv}};
-        std::erase_if(wanted, [](const output_argument& file) { return file.target.empty(); });
-        return wanted;
+        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}});
     }
     bool silent() const { return quiet || uses_stdout(outputs()); }
 };
@@ -97,6 +96,8 @@ public:
             write_output(arguments_.csv, to_csv(r));
         if (!arguments_.output.empty() && (arguments_.output != "-" || done_))
             write_output(arguments_.output, weightscope::to_text(to_json(r)));
+        if (!arguments_.markdown.empty() && (arguments_.markdown != "-" || done_))
+            write_output(arguments_.markdown, to_markdown(r, {.top_issues = arguments_.top_issues}));
     }
 
     int finish()
@@ -202,6 +203,7 @@ void add_watch(CLI::App& tool, command& chosen)
     add_name_arguments(*sub, a.names);
     sub->add_option("--output", a.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub->add_option("--csv", a.csv, "write a table with one row per checkpoint and layer; - is stdout")->type_name("FILE");
+    sub->add_option("--markdown", a.markdown, "write what was found and its tables for a review; - is stdout")->type_name("FILE.md");
     sub->add_flag("--quiet", a.quiet, "print nothing but errors");
     sub->add_flag("--follow", a.follow, "wait for checkpoints that training adds to the folder; files are written after each, so that Ctrl-C loses nothing");
     sub->add_option("--interval", a.interval, "seconds between looks at the folder (2)")->type_name("S")->check(CLI::Range(0.01, 86400.0));

@@ -149,7 +149,8 @@ nothing_but m.safetensors some.json study.csv study.json
 run 0 quantize --help
 prints "weightscope quantize [OPTIONS] MODEL" out
 for option in --scheme --study --preset --search-groups --search-bits --max-error --error-metric --skip-first-last --quantize-first-last \
-    --sensitive --sensitive-bits --embeddings --vectors --orientation --write --pack --take --top-issues --threads --progress; do
+    --sensitive --sensitive-bits --embeddings --vectors --orientation --write --pack --take --top-issues --threads --progress --spectrum --angles \
+    --evaluate --activations --calibration-samples --observer --max-loss-increase --diff --data --text --evaluator --plan; do
     prints "$option" out
 done
 finish

@@ -3,13 +3,20 @@
 #ifdef WEIGHTSCOPE_PROCESSES
 
 #include <cmath>
+#include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <weightscope/core/random.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
@@ -241,6 +248,60 @@ TEST_CASE("the working copy goes where it is told, or says why it cannot")
     workplace place;
     const model weights = place.make_model();
     CHECK_THROWS_AS(process_evaluator(squares, weights, {.folder = place.folder / "missing"}), write_error);
+}
+
+TEST_CASE("what a killed process left behind goes when the next one starts beside it, and what lives stays")
+{
+    workplace place;
+    const model weights = place.make_model();
+    const process_evaluator alive(squares, weights, place.options());
+    int ready[2] = {-1, -1};
+    REQUIRE(::pipe(ready) == 0);
+    const ::pid_t killed = ::fork();
+    if (killed == 0) {
+        const detail::scratch_folder other(place.folder / "work");  // that of a process_evaluator
+        std::ofstream(other.path() / "weights.safetensors") << "weights";
+        (void)!::write(ready[1], "x", 1);
+        ::pause();
+        ::_exit(0);
+    }
+    char x = 0;
+    REQUIRE(::read(ready[0], &x, 1) == 1);
+    ::kill(killed, SIGKILL);
+    ::waitpid(killed, nullptr, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    const auto folders = [&] { return std::distance(fs::directory_iterator(place.folder / "work"), fs::directory_iterator()); };
+    CHECK(folders() == 2);
+    fs::create_directories(place.folder / "work" / "weightscope-nolock");  // a moment old, or somebody else's
+    {
+        process_evaluator next(squares, weights, place.options());
+        CHECK(folders() == 3);  // the living one's, this one's and the one without a lock
+        CHECK(next.loss(0).count == 3);
+    }
+    CHECK(folders() == 2);
+    CHECK(fs::exists(place.folder / "work" / "weightscope-nolock"));
+}
+
+TEST_CASE("encoded weights reach a program as their values")
+{
+    // codes of one byte, each worth half of itself
+    struct halves : value_decoder
+    {
+        void decode(std::size_t first, std::span<std::byte> values) const override
+        {
+            for (std::size_t i = 0; i < values.size() / sizeof(float); ++i) {
+                const float value = 0.5f * static_cast<float>(first + i + 1);
+                std::memcpy(values.data() + i * sizeof(float), &value, sizeof(float));
+            }
+        }
+    };
+    workplace place;
+    model weights = place.make_model();
+    weights.tensors[0].decoder = std::make_shared<halves>();  // the six values of a are 0.5, 1, ... 3
+    process_evaluator evaluator(squares, weights, place.options());
+    // 0.25 (1 + 4 + 9 + 16 + 25 + 36) and b's 0.25 + 4
+    CHECK(evaluator.loss(0).sum == Approx(0.25 * 91 + 4.25));
 }
 
 TEST_CASE("the example in Python with numpy keeps the promises of an evaluator")

@@ -1,7 +1,9 @@
 #include <array>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include <weightscope/quantizers/conventions.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
@@ -96,13 +98,62 @@ TEST_CASE("a name that is none says what is expected")
                           "weightscope::parse_scheme(text): no scheme is named '" + name
                               + "', expected intB (B = 2 to 8 or 16), then -per-tensor, -per-channel[-axisN], -gN or -block-RxC, then where wanted, in this "
                                 "order, -sym, -asym or -full; -half-away or -stochastic[SEED]; -scale-f16, -scale-bf16 or -scale-f64; -mse, "
-                                "-percentile[P] or -norm[P]; such as int8-per-channel-sym or int4-g64-asym");
+                                "-percentile[P] or -norm[P]; such as int8-per-channel-sym or int4-g64-asym; or another grid or the convention of a "
+                                "runtime, such as fp8-e4m3, nf4-g64, mxfp4, nvfp4, q4_0 or gptq-int4");
     CHECK_THROWS_WITH(parse_scheme("int9-per-tensor"), "weightscope::parse_scheme(text): scheme.bits is 9, expected 2 to 8 or 16");
     CHECK_THROWS_WITH(parse_scheme("int4-g0"), "weightscope::parse_scheme(text): scheme.group_size is 0, expected 1 or more");
     CHECK_THROWS_WITH(parse_scheme("int4-block-0x3"), "weightscope::parse_scheme(text): scheme's blocks are 0 x 3, expected 1 x 1 or more");
     CHECK_THROWS_WITH(parse_scheme("int4-g8-percentile0"),
                       "weightscope::parse_scheme(text): scheme.percentile is 0, expected above 0 and at most 100");
     CHECK_THROWS_WITH(parse_scheme("int4-g8-norm0"), "weightscope::parse_scheme(text): scheme.norm is 0, expected above 0 and finite");
+}
+
+TEST_CASE("grids and conventions are read back from their names")
+{
+    for (const convention& c : conventions()) {
+        CAPTURE(std::string(c.name));
+        CHECK(parse_scheme(c.name) == c.options);
+        CHECK(parse_scheme(to_string(c.options)) == c.options);
+        scheme other = c.options;
+        other.granularity = scale_granularity::per_group;
+        other.group_size = 48;
+        CHECK(parse_scheme(std::string(c.name) + "-g48") == other);
+        CHECK(parse_scheme(to_string(other)) == other);
+        CHECK_FALSE(c.version.empty());
+        CHECK_FALSE(c.source.empty());
+    }
+    for (const std::string grid : {"fp8-e4m3", "fp8-e5m2", "fp8-e4m3fnuz", "fp8-e5m2fnuz", "fp6-e3m2", "fp6-e2m3", "fp4-e2m1", "nf4"})
+        for (const std::string range : {"-per-tensor", "-per-channel", "-per-channel-axis1", "-g32", "-block-128x128"})
+            for (const std::string rest : {"", "-half-away", "-scale-f16", "-half-away-scale-bf16"})
+                CHECK(to_string(parse_scheme(grid + range + rest)) == grid + range + rest);
+    CHECK(to_string(parse_scheme("fp8-e4m3")) == "fp8-e4m3-per-tensor");
+    CHECK(to_string(parse_scheme("nf4")) == "nf4-g64");
+    CHECK(to_string(parse_scheme("q4_0")) == "ggml-q4_0");
+    CHECK(to_string(parse_scheme("mxfp8-e4m3")) == "ocp-mxfp8-e4m3-floor");
+    CHECK(to_string(parse_scheme("nvfp4")) == "nvfp4-modelopt");
+    CHECK(to_string(parse_scheme("torchao-int8")) == "torch-int8");
+    scheme own = parse_scheme("gptq-int4");
+    own.rules.reciprocal = true;
+    CHECK(to_string(own) == "int4-g128-custom");
+    for (const char* name : {"fp8", "fp8-e4m3-", "fp8-e4m3-sym", "nf4-g", "gptq-int4-half-away", "q4_0x", "mxfp4-mse", "int4-g128-custom"})
+        CHECK_THROWS_AS(parse_scheme(name), std::invalid_argument);
+}
+
+TEST_CASE("storage of grids and conventions by hand")
+{
+    const std::vector<std::size_t> shape = {4, 256};  // 1024 weights
+    const auto bytes_of = [&](const char* name) { return storage_bytes(shape, parse_scheme(name)).bytes(); };
+    CHECK(bytes_of("mxfp4") == 512 + 32);
+    CHECK(bytes_of("mxfp8-e4m3") == 1024 + 32);
+    CHECK(bytes_of("mxfp6-e2m3") == 768 + 32);
+    CHECK(bytes_of("nvfp4") == 512 + 64 + 4);
+    CHECK(bytes_of("nf4-g64") == 512 + 16 * 4);
+    CHECK(bytes_of("fp8-e4m3") == 1024 + 4);
+    CHECK(bytes_of("q4_0") == 32 * 18);
+    CHECK(bytes_of("q4_1") == 32 * 20);
+    CHECK(bytes_of("q5_0") == 32 * 22);
+    CHECK(bytes_of("q5_1") == 32 * 24);
+    CHECK(bytes_of("q8_0") == 32 * 34);
 }
 
 TEST_CASE("schemes that do not exist are refused")

@@ -187,3 +187,23 @@ TEST_CASE("a width that no layout fits is refused")
                       "weightscope::to_console(scan, health, options): options.width is 59, expected 60 to 200");
     CHECK_THROWS_AS(to_console({}, {}, {.width = 201}), std::invalid_argument);
 }
+
+TEST_CASE("the table of heavy tails is there where it is asked for, heaviest first")
+{
+    layer_result light = layer_of("light", gaussian(40, 60)), heavy = light, none = light;
+    heavy.name = "heavy";
+    none.name = "none";
+    light.spectral->heavy_tail->fit = {.alpha = 4.125, .ks_distance = 0.0625, .alpha_error = 0.5, .tail_count = 25, .value_count = 40};
+    heavy.spectral->heavy_tail->fit = {.alpha = 1.75, .ks_distance = 0.125, .alpha_error = 0.25, .tail_count = 12, .value_count = 40};
+    heavy.spectral->heavy_tail->alpha_weighted = 3.5;
+    heavy.spectral->marchenko_pastur->fitted.spike_count = 7;
+    none.spectral->heavy_tail.reset();
+    const scan_result scan = made_up::scan_of({light, none, heavy});
+    const auto lines = lines_of(to_console(scan, judge(scan), {.width = 120, .heavy_tails = true}));
+    const auto head = std::find_if(lines.begin(), lines.end(), [](const std::string& line) { return line.starts_with("heaviest tails"); });
+    REQUIRE(lines.end() - head == 3);  // the last table; the layer without a fit is not in it
+    CHECK(head[0] == "heaviest tails  alpha    +-  distance  alpha weighted  in the tail  spikes");
+    CHECK(head[1] == "heavy            1.75  0.25     0.125             3.5           12       7");
+    CHECK(head[2].starts_with("light            4.12   0.5    0.0625 "));
+    CHECK(to_console(scan, judge(scan), {.width = 120}).find("heaviest tails") == std::string::npos);
+}

@@ -352,3 +352,18 @@ TEST_CASE("a series shows what moves most, and its steps by what tells them apar
                       "weightscope::plot_training_evolution(steps): there are 1, expected 2 or more");
     CHECK_THROWS_WITH(plot_bit_map({.bits = {"a"}, .layers = {"b"}}), "weightscope::plot_bit_map(of): there are 0 values, expected 1 bits x 1 layers");
 }
+
+TEST_CASE("the limits in the chart of quantization risk are those of the verdict's rules")
+{
+    const scan_result scan = scan_with(20);
+    const auto drawn = [&](const std::vector<rule>& rules) { return plot_quantization_risk(scan, judge(scan, rules)).svg; };
+    const auto holds = [](const std::string& svg, const char* words) { return svg.find(std::string("<title>") + words + "</title>") != std::string::npos; };
+    const std::string usual = drawn(default_rules());
+    CHECK_FALSE(holds(usual, "warning below 20 dB"));  // all of them are better
+    CHECK(holds(usual, "1 %"));
+    const std::string strict = drawn(override_threshold(override_threshold(default_rules(), "quantization_sqnr", severity::critical, 35), "outliers", severity::warning, 0.5));
+    CHECK(holds(strict, "critical below 35 dB"));
+    CHECK(holds(strict, "0.5 %"));
+    CHECK_FALSE(holds(strict, "1 %"));
+    CHECK_FALSE(holds(drawn({}), "1 %"));
+}

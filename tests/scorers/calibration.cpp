@@ -269,9 +269,9 @@ TEST_CASE("gradients alone come from whole batches, and the Hessian with its err
 TEST_CASE("the plan says calls, memory and seconds before anything is held")
 {
     logistic_model<double> model(60, 4, 16, 2);
-    // a sample's gradient, mean and spread of gradient and square; the results replace them
+    // mean and spread of gradient and square, which the results replace: mean and error of one of the two at a time
     const importance_plan fisher = plan_importance(model, {.activations = false, .fisher = true});
-    CHECK(fisher.evaluation.memory_bytes == 9 * 4 * 8);
+    CHECK(fisher.evaluation.memory_bytes == 6 * 4 * 8);
     CHECK(fisher.kept_bytes == 4 * 4 * 8);
     const importance_plan gradients = plan_importance(model, {.activations = false});
     CHECK(gradients.evaluation.memory_bytes == 4 * 8);

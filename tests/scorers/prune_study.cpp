@@ -63,7 +63,12 @@ TEST_CASE("methods are told by their names")
     CHECK(parse_prune_method("mixed").parts.size() == 2);
     CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("best"); })
           == "weightscope::parse_prune_method(text): 'best' is no method, expected magnitude, taylor, taylor_2nd, taylor_2nd_signed, wanda, random, "
-             "ablation, probe, auto, mixed, or a mixture such as mixed:taylor+0.5*wanda");
+             "ablation, probe, screening, auto, mixed, or a mixture such as mixed:taylor+0.5*wanda");
+    CHECK(parse_prune_method("screening").needs().gradients);
+    CHECK_FALSE(parse_prune_method("screening:magnitude").needs().gradients);
+    CHECK(parse_prune_method("screening:mixed").parts.size() == 2);
+    CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("screening:probe"); })
+          == "weightscope::parse_prune_method(text): 'screening:probe' screens by 'probe', which is no score of weights");
     CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("mixed:taylor+auto"); })
           == "weightscope::parse_prune_method(text): 'mixed:taylor+auto' mixes 'auto', which is no score of weights");
     CHECK(message<std::invalid_argument>([] { (void)parse_prune_method("mixed:0*taylor"); })
@@ -190,6 +195,36 @@ TEST_CASE("the plan is what the study asks of the evaluator")
     CHECK(plan.seconds > 0);
     CHECK(plan.memory_bytes > 0);
     CHECK(plan.lines.size() == 4);
+}
+
+TEST_CASE("screening measures few groups, as its plan says, and puts those it measured first")
+{
+    tiny_study s;
+    study_pruning_options options{.methods = methods({"screening:magnitude", "ablation"})};
+    options.selection.ratio = 0.05;
+    options.groups.head_size = tiny::llama.head_size;
+    const prune_plan plan = plan_pruning(s.made.m, s.sources, options);
+    const prune_result r = study_pruning(s.made.m, s.sources, options);
+    const prune_trial &screened = r.trials[0], &exact = r.trials[1];
+    CHECK(screened.counts.losses < exact.counts.losses);
+    CHECK_THAT(plan.lines.at(0), Catch::Matchers::StartsWith("screening:magnitude: "));
+    CHECK_THAT(plan.lines.at(0), Catch::Matchers::Contains(", " + std::to_string(screened.counts.losses) + " losses of a batch, about "));
+    const std::vector<double>& scores = screened.scores.scores;
+    const auto first = static_cast<std::size_t>(std::min_element(scores.begin(), scores.end()) - scores.begin());
+    CHECK(screened.scores.importance[first] == exact.scores.importance[first]);
+    CHECK_THAT(screened.formula, Catch::Matchers::StartsWith("L(w = 0) - L(w) over the rows that shut the group, for "));
+    CHECK(screened.unscored_count == 0);
+}
+
+TEST_CASE("a curvature that is lost in its error leaves the first order")
+{
+    tiny_study s;
+    study_pruning_options options{.methods = methods({"taylor_2nd", "taylor"}), .resolution = 1e9};
+    options.selection.ratio = 0.1;
+    const prune_result r = s.run(options);
+    for (std::size_t g = 0; g < r.groups.group_count(); ++g)
+        CHECK(r.trials[0].scores.importance[g] == Approx(r.trials[1].scores.importance[g]).epsilon(1e-12));
+    CHECK(r.trials[0].formula == "Σ |w g| + w² |h| / 2, h = 0 below 1e+09 standard errors");
 }
 
 TEST_CASE("methods that lack what they need say so")

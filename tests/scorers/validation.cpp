@@ -329,6 +329,19 @@ TEST_CASE("successive screening finds what matters least with few removals")
     }
     CHECK(screened < magnitude);
 
+    // with costs it is the change for each unit of cost that counts
+    std::vector<double> costs;
+    for (std::size_t g = 0; g < 64; ++g)
+        costs.push_back(g % 2 == 0 ? 1 : 1000);
+    const screening_result by_cost = select_by_screening(model, groups, cheap, {.wanted = 64, .candidates = 64, .costs = costs});
+    REQUIRE(by_cost.verified_count == 64);
+    for (std::size_t i = 1; i < 64; ++i) {
+        const screened_group &before = by_cost.groups[i - 1], &after = by_cost.groups[i];
+        CHECK(before.measured / costs[before.group] <= after.measured / costs[after.group]);
+    }
+    CHECK_THROWS_WITH(select_by_screening(model, groups, cheap, {.costs = {1}}),
+                      "weightscope::select_by_screening(evaluator, groups, cheap, options): 64 groups and 1 costs, expected one for each");
+
     const screening_result all = select_by_screening(model, groups, cheap, {.wanted = 100});
     CHECK(all.rounds == 1);
     CHECK(all.verified_count == 64);

@@ -233,6 +233,9 @@ TEST_CASE("what cannot be written is refused")
         return std::string("nothing was thrown");
     };
     CHECK(message(*m, folder / "x", 1) == "weightscope::write_packed(path, model, study, variant): variant is 1, expected below 1");
+    const auto grid = study_of(*m, "nf4-g64");
+    CHECK_THROWS_WITH(packed_bytes(*m, grid, 0), "weightscope::write_packed(path, model, study, variant): layers.0.q.weight is nf4-g64, expected plain integer "
+                                                 "codes, which alone can be packed; write it decoded instead");
 
     std::vector<tensor_to_write> tensors = {to_write("a.weight", random_normal<float>({4, 8}, {.seed = 1}))};
     const fs::path file = folder / "model.safetensors";

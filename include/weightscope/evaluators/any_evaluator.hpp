@@ -23,6 +23,7 @@ struct evaluation_counts
     std::size_t sample_gradients = 0;  ///< one for each sample
     std::size_t hessian_vectors = 0;
     std::size_t outputs = 0;
+    std::size_t measures = 0;  ///< of the evaluator's own figures, all of them at once
 
     friend bool operator==(const evaluation_counts&, const evaluation_counts&) = default;
 
@@ -33,12 +34,13 @@ struct evaluation_counts
         sample_gradients += other.sample_gradients;
         hessian_vectors += other.hessian_vectors;
         outputs += other.outputs;
+        measures += other.measures;
         return *this;
     }
     friend evaluation_counts operator-(const evaluation_counts& a, const evaluation_counts& b)
     {
         return {a.losses - b.losses, a.gradients - b.gradients, a.sample_gradients - b.sample_gradients,
-                a.hessian_vectors - b.hessian_vectors, a.outputs - b.outputs};
+                a.hessian_vectors - b.hessian_vectors, a.outputs - b.outputs, a.measures - b.measures};
     }
 };
 
@@ -46,9 +48,9 @@ namespace detail {
 
 struct evaluation_counters
 {
-    std::atomic<std::size_t> losses = 0, gradients = 0, sample_gradients = 0, hessian_vectors = 0, outputs = 0;
+    std::atomic<std::size_t> losses = 0, gradients = 0, sample_gradients = 0, hessian_vectors = 0, outputs = 0, measures = 0;
 
-    evaluation_counts snapshot() const { return {losses, gradients, sample_gradients, hessian_vectors, outputs}; }
+    evaluation_counts snapshot() const { return {losses, gradients, sample_gradients, hessian_vectors, outputs, measures}; }
 };
 
 // Any evaluator behind one type, so that the estimates are compiled once. Counts every call; replicas share the counters.
@@ -58,6 +60,7 @@ public:
     virtual ~any_evaluator() = default;
 
     const std::vector<weight_info>& weights() const { return weights_; }
+    const std::vector<metric_info>& metrics() const { return metrics_; }  // figures besides the loss; often none
     evaluation_counts counts() const { return counters_->snapshot(); }
 
     virtual void read(std::size_t tensor, std::size_t offset, std::span<std::byte> bytes) const = 0;
@@ -73,10 +76,12 @@ public:
     virtual std::size_t sample_count(std::size_t batch) = 0;
     virtual void sample_gradient(std::size_t batch, std::size_t sample, const gradient_sink& sink) = 0;
     virtual void hessian_vector(std::size_t batch, const weight_direction& direction, const gradient_sink& sink) = 0;
+    virtual void measure(std::size_t batch, std::span<loss_value> values) = 0;
     virtual std::unique_ptr<any_evaluator> replicate() const = 0;
 
 protected:
     std::vector<weight_info> weights_;
+    std::vector<metric_info> metrics_;
     std::shared_ptr<evaluation_counters> counters_ = std::make_shared<evaluation_counters>();
 };
 
@@ -94,6 +99,9 @@ public:
     {
         for (const auto& info : std::as_const(evaluator_).weights())
             weights_.push_back(info);
+        if constexpr (measured_evaluator<E>)
+            for (const auto& info : std::as_const(evaluator_).metrics())
+                metrics_.push_back(info);
         if (counters)
             counters_ = std::move(counters);
     }
@@ -152,6 +160,15 @@ public:
             return;
         }
         throw std::logic_error("weightscope: the evaluator has no Hessian-vector products");
+    }
+    void measure(std::size_t batch, std::span<loss_value> values) override
+    {
+        if constexpr (measured_evaluator<E>) {
+            ++counters_->measures;
+            evaluator_.measure(batch, values);
+            return;
+        }
+        throw std::logic_error("weightscope: the evaluator has no figures besides the loss");
     }
     std::unique_ptr<any_evaluator> replicate() const override
     {

@@ -5,13 +5,16 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/io/dtype.hpp>
@@ -50,14 +53,18 @@ struct planned
 
 namespace detail {
 
+inline double seconds_of(const std::function<void()>& f)
+{
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 inline double median_seconds(const std::function<void()>& f)
 {
     std::array<double, 3> seconds{};
-    for (double& s : seconds) {
-        const auto start = std::chrono::steady_clock::now();
-        f();
-        s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
+    for (double& s : seconds)
+        s = seconds_of(f);
     std::sort(seconds.begin(), seconds.end());
     return seconds[1];
 }
@@ -88,6 +95,19 @@ inline std::size_t affordable(const evaluation_budget& budget, std::size_t wante
     if (budget.seconds > 0 && seconds_per_unit > 0)
         units = std::min(units, std::floor((budget.seconds - seconds_before) / seconds_per_unit));
     return units > 0 ? static_cast<std::size_t>(units) : 0;
+}
+
+// Different numbers below `size`, as many as asked for, in ascending order.
+inline std::vector<std::size_t> random_sample(std::size_t size, std::size_t count, std::uint64_t seed)
+{
+    const counter_random random(seed, "sample", "");
+    std::set<std::size_t> chosen;  // Floyd's method
+    for (std::size_t j = size - count; j < size; ++j) {
+        const auto candidate = static_cast<std::size_t>(random.uniform(j, 0) * static_cast<double>(j + 1));
+        if (!chosen.insert(candidate).second)
+            chosen.insert(j);
+    }
+    return {chosen.begin(), chosen.end()};
 }
 
 inline void refuse_if_hopeless(evaluation_plan& plan, std::string_view cure)

@@ -27,6 +27,7 @@
 //     sample_gradient(batch, sample, sink)                        the gradient of one sample's loss
 //     hessian_vector(batch, direction, sink)                      the Hessian of the sum times a weight_direction
 //     observe(batch, tap)                                         the inputs of linear layers go into the activation_tap
+//     change_activations(activation_change)                       replaces the inputs of linear layers, see activation_change.hpp
 //     outputs(batch)                                              model_outputs
 //     metrics() const, measure(batch, span<loss_value>)           further figures with a name and a direction
 //     replicate() const                                           a second evaluator with weights of its own, for another thread

@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <limits>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,7 +9,7 @@
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/hessian_diagonal.hpp>
-#include <weightscope/evaluators/model_vector.hpp>
+#include <weightscope/evaluators/sample_gradients.hpp>
 
 namespace weightscope {
 
@@ -20,7 +18,7 @@ struct tensor_fisher
 {
     std::size_t tensor = 0;
     std::vector<double> values = {};           ///< row-major, never negative
-    std::vector<double> standard_errors = {};  ///< from the variance over samples
+    std::vector<double> standard_errors = {};  ///< from the variance over samples; empty where there is only one
 };
 
 struct fisher_result
@@ -37,53 +35,11 @@ inline fisher_result fisher(any_evaluator& evaluator, const evaluation_options& 
     const evaluation_counts before = evaluator.counts();
     const auto batches = chosen_batches(evaluator, options, caller);
     const auto tensors = chosen_tensors(evaluator, options, caller);
-    const tensor_slots slots(evaluator, tensors);
-    const bool by_sample = evaluator.has_sample_gradient();
-    require(by_sample || evaluator.has_gradient(),
-            "{}: the evaluator has neither sample_gradient() nor loss_and_gradient(); expected one of them", caller);
-
-    std::vector<std::vector<running_mean>> sums;
-    for (const std::size_t t : tensors)
-        sums.emplace_back(evaluator.weights()[t].size());
-    model_vector gradient = zeros_for(evaluator, tensors);
-    fisher_result result;
-    progress_reporter reporter(options.progress, batches.size(), static_cast<double>(batches.size()));
-    const auto take_in = [&] {
-        ++result.samples;
-        for (std::size_t t = 0; t < sums.size(); ++t)
-            for (std::size_t i = 0; i < sums[t].size(); ++i) {
-                sums[t][i].add(gradient[t][i] * gradient[t][i], result.samples);
-                gradient[t][i] = 0;
-            }
-    };
-    for (const std::size_t batch : batches) {
-        const gradient_sink sink = sink_into(gradient, evaluator, slots, caller);
-        if (by_sample) {
-            const std::size_t samples = evaluator.sample_count(batch);
-            for (std::size_t sample = 0; sample < samples; ++sample) {
-                evaluator.sample_gradient(batch, sample, sink);
-                take_in();
-            }
-        } else {
-            const loss_value loss = evaluator.loss_and_gradient(batch, sink);
-            require(loss.count == 1,
-                    "{}: batch {} counts {} items and the evaluator has no sample_gradient(); the square of a batch's mean gradient is no "
-                    "Fisher information: give the evaluator sample_gradient(), or batches of one sample",
-                    caller, batch, loss.count);
-            take_in();
-        }
-        reporter.finished("Fisher information", 1);
-    }
-    require(result.samples > 0, "{}: the batches have no samples, expected 1 or more", caller);
-    for (std::size_t t = 0; t < tensors.size(); ++t) {
-        tensor_fisher tensor{.tensor = tensors[t], .values = {}, .standard_errors = {}};
-        for (const running_mean& sum : sums[t]) {
-            tensor.values.push_back(sum.mean);
-            tensor.standard_errors.push_back(sum.standard_error(result.samples));
-        }
-        result.tensors.push_back(std::move(tensor));
-    }
-    result.counts = evaluator.counts() - before;
+    sample_gradient_sums sums = sum_sample_gradients(
+        evaluator, batches, tensors, {.gradients = false, .per_item = false, .step = "Fisher information"}, options.progress, caller);
+    fisher_result result{.samples = sums.samples, .counts = evaluator.counts() - before};
+    for (std::size_t t = 0; t < tensors.size(); ++t)
+        result.tensors.push_back({.tensor = tensors[t], .values = std::move(sums.squares[t]), .standard_errors = std::move(sums.square_errors[t])});
     return result;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -31,14 +30,7 @@ template <class E>
     evaluation_plan& plan = result.plan;
     const auto batches = detail::chosen_batches(held, options.evaluation, caller);
     const auto tensors = detail::chosen_tensors(held, options.evaluation, caller);
-    double largest = 0;
-    for (const weight_group& group : groups) {
-        detail::require_group(held, group, caller);
-        double bytes = 0;
-        for (const weight_slice& slice : group.slices)
-            bytes += static_cast<double>((slice.count - 1) * slice.stride + 1) * static_cast<double>(bits_of(held.weights()[slice.tensor].dtype) / 8);
-        largest = std::max(largest, bytes);
-    }
+    const double largest = detail::largest_group_bytes(held, groups, caller);
     if (options.noise == 0)
         result.options.noise = detail::noise_of(held, batches, tensors, options.evaluation.seed, caller).sigma;
     plan.noise = result.options.noise;

@@ -81,6 +81,20 @@ inline void require_group(const any_evaluator& evaluator, const weight_group& gr
     }
 }
 
+// Bytes that a change of one group reads and writes, at most.
+inline double largest_group_bytes(const any_evaluator& evaluator, std::span<const weight_group> groups, const char* caller)
+{
+    double largest = 0;
+    for (const weight_group& group : groups) {
+        require_group(evaluator, group, caller);
+        double bytes = 0;
+        for (const weight_slice& slice : group.slices)
+            bytes += static_cast<double>((slice.count - 1) * slice.stride + 1) * static_cast<double>(bits_of(evaluator.weights()[slice.tensor].dtype) / 8);
+        largest = std::max(largest, bytes);
+    }
+    return largest;
+}
+
 // What one change of a group's weights did to the mean loss, and by which share of themselves they were really scaled.
 struct group_change
 {

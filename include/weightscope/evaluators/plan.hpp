@@ -5,13 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
@@ -23,19 +21,6 @@
 namespace weightscope {
 
 namespace detail {
-
-// Different numbers below `size`, as many as asked for, in ascending order.
-inline std::vector<std::size_t> random_sample(std::size_t size, std::size_t count, std::uint64_t seed)
-{
-    const counter_random random(seed, "sample", "");
-    std::set<std::size_t> chosen;  // Floyd's method
-    for (std::size_t j = size - count; j < size; ++j) {
-        const auto candidate = static_cast<std::size_t>(random.uniform(j, 0) * static_cast<double>(j + 1));
-        if (!chosen.insert(candidate).second)
-            chosen.insert(j);
-    }
-    return {chosen.begin(), chosen.end()};
-}
 
 inline planned<differences_options> plan_differences(any_evaluator& evaluator, differences_options options, const evaluation_budget& budget)
 {

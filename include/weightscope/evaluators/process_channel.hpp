@@ -45,7 +45,7 @@ namespace detail {
 class process_channel
 {
 public:
-    process_channel(std::string command, std::filesystem::path error_log) : command_(std::move(command)), error_log_(std::move(error_log))
+    process_channel(std::string shell_line, std::filesystem::path error_log) : command_(std::move(shell_line)), error_log_(std::move(error_log))
     {
         int in[2] = {-1, -1}, out[2] = {-1, -1};
         // a socket for its input: writing to a program that has ended must be an error here, not a signal

@@ -22,6 +22,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
+#include <weightscope/evaluators/scratch_folder.hpp>
 #include <weightscope/evaluators/working_copy.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
@@ -63,8 +64,8 @@ std::optional<Number> parse_number(std::string_view text)
 
 struct evaluator_process
 {
-    evaluator_process(const std::string& command, const process_evaluator_options& how, const model& source)
-        : options(how), folder(how.folder), weights(source, folder.path() / "weights.safetensors"), channel(command, folder.path() / "stderr.txt")
+    evaluator_process(const std::string& shell_line, const process_evaluator_options& how, const model& source)
+        : options(how), folder(how.folder), weights(source, folder.path() / "weights.safetensors"), channel(shell_line, folder.path() / "stderr.txt")
     {
         start();
     }
@@ -153,12 +154,12 @@ struct evaluator_process
 class process_evaluator
 {
 public:
-    /// @param command  for /bin/sh -c
+    /// @param shell_line  for /bin/sh -c
     /// @param weights  the model; its tensors are copied to a file in `options.folder`
     /// @throws process_error  the program cannot be started or does not answer as above
     /// @throws write_error    the copy of the weights cannot be written
-    process_evaluator(const std::string& command, const model& weights, const process_evaluator_options& options = {})
-        : process_(std::make_unique<detail::evaluator_process>(command, options, weights))
+    process_evaluator(const std::string& shell_line, const model& weights, const process_evaluator_options& options = {})
+        : process_(std::make_unique<detail::evaluator_process>(shell_line, options, weights))
     {
     }
 

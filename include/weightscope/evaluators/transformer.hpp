@@ -12,6 +12,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/linalg.hpp>
+#include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/rope_table.hpp>
 #include <weightscope/evaluators/sinks.hpp>
@@ -89,6 +90,9 @@ public:
 
     /// Inputs of the linear layers, those of the output layer included, under the number of its weight: a tied one's is the embedding.
     void observe(std::size_t batch, const activation_tap& tap);
+    /// From now on the inputs of linear layers, those of the output layer included, are what `change` makes of them; {} ends that.
+    /// Losses, outputs, figures and what observe() shows of later layers follow; gradients are refused meanwhile. Replicas share it.
+    void change_activations(const activation_change& change) { change_ = change; }
     /// Logits of all places of all rows, padding included.
     [[nodiscard]] model_outputs outputs(std::size_t batch);
 
@@ -121,7 +125,7 @@ private:
     }
     detail::transformer_forward<Real> forward(const sample_range& samples)
     {
-        return {*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length, false};
+        return {*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length, false, &change_};
     }
     scored_rows no_losses(const sample_range& samples) const
     {
@@ -139,6 +143,7 @@ private:
     std::size_t batch_size_;
     std::optional<std::int32_t> predict_after_;
     detail::transformer_weights<Real> weights_;
+    activation_change change_ = {};
     detail::transformer_memory<Real> memory_ = {};
 };
 
@@ -196,6 +201,7 @@ loss_value transformer<Real>::total(const scored_rows& scored) const
 template <std::floating_point Real>
 loss_value transformer<Real>::run_backward(const sample_range& samples, const gradient_sink& sink)
 {
+    require(!change_.exists(), "transformer: gradients are asked for while activations are changed, expected change_activations({{}}) before");
     const detail::blas_threads one(1);
     scored_rows scored = no_losses(samples);
     detail::transformer_backward<Real> pass(*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length);

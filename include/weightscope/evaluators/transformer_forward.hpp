@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/rope_table.hpp>
 #include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/evaluators/transformer_attention.hpp>
@@ -46,9 +48,10 @@ class transformer_forward
 {
 public:
     transformer_forward(const transformer_plan& plan, const transformer_weights<Real>& weights, const rope_table<Real>& rope,
-                        transformer_memory<Real>& memory, std::span<const std::int32_t> tokens, std::size_t length, bool keep)
-        : plan_(plan), config_(plan.config), weights_(weights), rope_(rope), memory_(memory), tokens_(tokens), rows_(tokens.size()),
-          shape_{.sequences = tokens.size() / length, .length = length, .head_size = config_.head_size}
+                        transformer_memory<Real>& memory, std::span<const std::int32_t> tokens, std::size_t length, bool keep,
+                        const activation_change* change = nullptr)
+        : plan_(plan), config_(plan.config), weights_(weights), rope_(rope), memory_(memory), change_(change), tokens_(tokens),
+          rows_(tokens.size()), shape_{.sequences = tokens.size() / length, .length = length, .head_size = config_.head_size}
     {
         const std::size_t columns = 2 * config_.width + plan.qkv_columns() + plan.query_columns() + plan.fed_columns();
         const std::size_t count = plan.layers.size(), stride = rows_ * columns;
@@ -75,6 +78,7 @@ public:
             run_layer(plan_.layers[l], records_[l], l + 1 < records_.size() ? records_[l + 1].x : last_, tap);
         normalize(plan_.final_norm, last_, normed_);
         show(tap, plan_.head, normed_);
+        head_input_ = input_of(plan_.head, normed_);
     }
 
     // Calls f(first_row, rows, logits) for all rows, a quarter gigabyte of logits at a time; f may change them.
@@ -86,7 +90,8 @@ public:
         Real* logits = memory_.logits.at_least(parts.step * vocabulary);
         for (std::size_t p = 0; p < parts.count; ++p) {
             const row_block<Real> block{logits, vocabulary};
-            linear_forward<Real>(weights_, plan_.head, parts.extent(p), constant(normed_, parts.begin(p)), block, false, memory_.buffers);
+            linear_forward<Real>(weights_, plan_.head, parts.extent(p), {head_input_.row(parts.begin(p)), head_input_.stride}, block, false,
+                                 memory_.buffers);
             f(parts.begin(p), parts.extent(p), block);
         }
     }
@@ -161,7 +166,7 @@ protected:
     {
         const auto apply = [&](const linear_map& map, row_block<Real> x, row_block<Real> y, bool add) {
             show(tap, map, x);
-            linear_forward<Real>(weights_, map, rows_, constant(x), y, add, memory_.buffers);
+            linear_forward<Real>(weights_, map, rows_, input_of(map, x), y, add, memory_.buffers);
         };
         std::copy_n(r.x.data, rows_ * config_.width, r.middle.data);  // a part that is not there lets the stream pass
         if (layer.widths.head_count > 0) {
@@ -196,16 +201,36 @@ protected:
                             .row_mask = all ? std::span<const std::uint8_t>() : std::span<const std::uint8_t>(counts)});
     }
 
+    // What a layer gets to see: x, or a changed copy of it that counts until the next one.
+    row_block<const Real> input_of(const linear_map& map, row_block<Real> x)
+    {
+        if (!change_ || !change_->wants(map.weight))
+            return constant(x);
+        const std::size_t count = rows_ * map.in;
+        Real* copy = memory_.changed.at_least(count);
+        if constexpr (std::is_same_v<Real, float>) {
+            std::copy_n(x.data, count, copy);
+            (*change_)(map.weight, std::span(copy, count), map.in);
+        } else {
+            std::vector<float> values(x.data, x.data + count);
+            (*change_)(map.weight, values, map.in);
+            std::copy(values.begin(), values.end(), copy);
+        }
+        return {copy, map.in};
+    }
+
     const transformer_plan& plan_;
     const transformer_config& config_;
     const transformer_weights<Real>& weights_;
     const rope_table<Real>& rope_;
     transformer_memory<Real>& memory_;
+    const activation_change* change_;
     std::span<const std::int32_t> tokens_;
     std::size_t rows_;
     attention_shape shape_;
     std::vector<layer_record<Real>> records_ = {};
     row_block<Real> last_ = {}, normed_ = {}, activated_ = {};
+    row_block<const Real> head_input_ = {};
 };
 
 }  // namespace weightscope::detail

@@ -32,7 +32,7 @@ private:
 template <class Real>
 struct transformer_memory
 {
-    scratch_memory<Real> kept, passing, backward, logits;
+    scratch_memory<Real> kept, passing, backward, logits, changed;
     per_thread<std::vector<Real>> buffers;
     std::vector<Real> panel;
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -27,30 +26,6 @@
 #include <weightscope/io/safetensors.hpp>
 
 namespace weightscope::detail {
-
-// A folder of its own that goes with the object.
-class scratch_folder
-{
-public:
-    explicit scratch_folder(const std::filesystem::path& parent)
-    {
-        std::string pattern = ((parent.empty() ? std::filesystem::temp_directory_path() : parent) / "weightscope-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr)
-            throw write_error(pattern, fmt::format("cannot be made: {}", std::generic_category().message(errno)));
-        path_ = pattern;
-    }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-    ~scratch_folder()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 // A file mapped for reading and writing, shared with whoever else maps it.
 class shared_map
@@ -87,7 +62,7 @@ private:
     std::size_t size_ = 0;
 };
 
-// A model's weights in one safetensors file, to be changed. The model's own files are never written to.
+// A model's weights in one safetensors file, to be changed. The model's own files are never written to. Encoded weights are decoded.
 class working_copy
 {
 public:
@@ -149,8 +124,12 @@ private:
     static model written(const model& source, const std::filesystem::path& path)
     {
         std::vector<tensor_to_write> tensors;
-        for (const named_tensor& tensor : source.tensors)
-            tensors.push_back({.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape, .bytes = tensor.bytes});
+        std::vector<std::vector<std::byte>> decoded;
+        for (const named_tensor& tensor : source.tensors) {
+            if (tensor.decoder)
+                decoded.push_back(value_bytes_of(tensor));
+            tensors.push_back({.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape, .bytes = tensor.decoder ? decoded.back() : tensor.bytes});
+        }
         write_safetensors(path, tensors);
         for (const named_tensor& tensor : source.tensors)
             if (tensor.file)

@@ -37,6 +37,7 @@ struct zip_entry
     std::uint64_t stored_bytes = 0;   // of the content as it lies in the archive
     std::uint64_t header_offset = 0;  // of the entry's own header in the archive
     std::uint64_t data_offset = 0;    // of the content in the archive
+    std::uint64_t record_offset = 0;  // of the entry's record in the directory
 };
 
 inline std::span<const std::byte> stored_bytes(const mapped_file& file, const zip_entry& entry)
@@ -155,6 +156,7 @@ private:
         if (method != 0 && method != 8)
             unsupported(fmt::format("is compressed by method {}", method));
         entry.method = static_cast<zip_method>(method);
+        entry.record_offset = at;
         locate_data(at, flags, place.offset, entry);
         at = next;
         return entry;

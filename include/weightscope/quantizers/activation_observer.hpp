@@ -107,7 +107,10 @@ public:
     }
 
     /// How to quantize what came so far.
-    [[nodiscard]] activation_code code() const
+    [[nodiscard]] activation_code code() const { return code(options_.method); }
+
+    /// The same as another method would have it: what is watched does not depend on the method.
+    [[nodiscard]] activation_code code(observer_method method) const
     {
         activation_code result{.min = seen_ ? min_ : 0, .max = seen_ ? max_ : 0, .samples = samples_, .non_finite_count = non_finite_};
         if (options_.per_token) {
@@ -117,7 +120,7 @@ public:
             return result;
         }
         const scheme s = row_scheme();
-        const detail::activation_range range = detail::choose_range(histogram_, result.min, result.max, options_.method, options_.percentile, s);
+        const detail::activation_range range = detail::choose_range(histogram_, result.min, result.max, method, options_.percentile, s);
         const detail::group_code code = detail::code_of_activations(range, s);
         result.scale = code.scale;
         result.zero_point = code.zero_point;

@@ -23,6 +23,8 @@ inline double stored_scale(double scale, scale_type type)
                       static_cast<double>(std::numeric_limits<float>::max()));
     case scale_type::f16: return stored(float16{}, 0x1p-24, static_cast<double>(float16::max_finite));
     case scale_type::bf16: return stored(bfloat16{}, 0x1p-133, static_cast<double>(bfloat16::max_finite));
+    case scale_type::e8m0:
+    case scale_type::e4m3:
     case scale_type::f64: break;
     }
     return stored(double{}, std::numeric_limits<double>::denorm_min(), std::numeric_limits<double>::max());
@@ -34,8 +36,10 @@ inline double smallest_normal_scale(scale_type type)
     switch (type) {
     case scale_type::f16: return static_cast<double>(float16::min_normal);
     case scale_type::f64: return std::numeric_limits<double>::min();
+    case scale_type::e4m3: return static_cast<double>(float8_e4m3::min_normal);
     case scale_type::f32:
-    case scale_type::bf16: break;
+    case scale_type::bf16:
+    case scale_type::e8m0: break;
     }
     return static_cast<double>(std::numeric_limits<float>::min());
 }

@@ -8,6 +8,8 @@
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/quantizers/grid_details.hpp>
+#include <weightscope/quantizers/grid_pass.hpp>
 #include <weightscope/quantizers/group_layout.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/scheme.hpp>
@@ -75,7 +77,7 @@ void simulate_together(const weight_source& source, std::span<const std::size_t>
         const group_layout own(shape, chosen[k], false);
         simulated_strips<Real, Decoded> strips(source, own, chosen[k], wholes[k]);
         if (options.p999)
-            result.p999_error = error_percentile(strips, 0.999, sums[k].count, sums[k].non_finite_count);
+            result.p999_error = error_percentile<Decoded>(strips, 0.999, sums[k].count, sums[k].non_finite_count);
         if (options.code_usage)
             result.codes_used_fraction = codes_used_fraction(strips, chosen[k]);
         if (options.channels || options.groups)
@@ -87,19 +89,46 @@ void simulate_together(const weight_source& source, std::span<const std::size_t>
     }
 }
 
+template <class Real>
+quantization_error simulate_alone(const weight_source& source, std::span<const std::size_t> shape, const scheme& grid, const simulate_options& options)
+{
+    const grid_tensor tensor = survey_tensor<Real>(source, grid);
+    quantization_error result = summarize_error(simulate_grid<Real>(source, shape, grid, tensor));
+    if (source.size == 0 || (!options.p999 && !options.code_usage && !options.channels && !options.groups))
+        return result;
+    const group_layout layout(shape, grid, false);
+    grid_strips<Real> strips(source, layout, grid, tensor);
+    if (options.p999)
+        result.p999_error = error_percentile<float>(strips, 0.999, result.sums.count, result.sums.non_finite_count);
+    if (options.code_usage)
+        result.codes_used_fraction = strips.codes_used();
+    if (options.channels || options.groups)
+        strips.fill(result.groups, result.channels);
+    if (!options.groups)
+        result.groups.clear();
+    if (!options.channels)
+        result.channels.clear();
+    return result;
+}
+
 inline std::vector<quantization_error> simulate(const weight_source& source, std::span<const std::size_t> shape,
                                                 std::span<const scheme> schemes, const simulate_options& options)
 {
     std::vector<quantization_error> results(schemes.size());
     std::vector<simulate_kind> done;
     for (std::size_t i = 0; i < schemes.size(); ++i) {
+        if (!schemes[i].plain()) {
+            results[i] = source.read_float ? simulate_alone<float>(source, shape, schemes[i], options)
+                                           : simulate_alone<double>(source, shape, schemes[i], options);
+            continue;
+        }
         const simulate_kind kind = kind_of(schemes[i], i);
         if (std::find(done.begin(), done.end(), kind) != done.end())
             continue;
         done.push_back(kind);
         std::vector<std::size_t> members;
         for (std::size_t j = i; j < schemes.size(); ++j)
-            if (kind_of(schemes[j], j) == kind)
+            if (schemes[j].plain() && kind_of(schemes[j], j) == kind)
                 members.push_back(j);
         if (kind.in_double)
             simulate_together<double, double>(source, shape, schemes, members, options, results);
@@ -136,7 +165,8 @@ std::vector<quantization_error> simulate(const W& weights, const char* caller, s
 /// @note one pass over the weights, two for per_tensor. Weights are divided and decoded in float where float holds them exactly
 ///       (in double for f64 scales and wider weights), errors added up in double, to 1e-12, in an order that does not depend on the
 ///       number of threads; from 2^20 floats on, for codes of up to 8 bits, 32 of them are added up in float first, to 1e-8. Memory
-///       beyond a row or a block of rows only where a range is searched for per tensor
+///       beyond a row or a block of rows only where a range is searched for per tensor. Other grids and the rules of runtimes compute
+///       in float: wider weights are rounded to it before they are divided; the scale of NVFP4's tensor takes a pass more
 /// @see simulate_sweep for many schemes at once
 template <tensor W>
 [[nodiscard]] quantization_error simulate_quantization(const W& weights, const scheme& options = {}, const simulate_options& extras = {})
@@ -146,7 +176,8 @@ template <tensor W>
 
 /// simulate_quantization for many schemes, which share a pass over the weights wherever their groups lie within rows.
 ///
-/// @param schemes  any number; channels of other axes than 0, blocks and f64 scales take passes of their own
+/// @param schemes  any number; channels of other axes than 0, blocks, f64 scales, other grids and the rules of runtimes take passes of
+///                 their own
 /// @return         one for each scheme, in their order, equal to what simulate_quantization gives for it up to the order of sums
 template <tensor W>
 [[nodiscard]] std::vector<quantization_error> simulate_sweep(const W& weights, std::span<const scheme> schemes, const simulate_options& extras = {})

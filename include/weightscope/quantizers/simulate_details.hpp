@@ -141,8 +141,8 @@ metric codes_used_fraction(simulated_strips<Real, Decoded>& strips, const scheme
 
 // The percentile of |e|, rounded to float, linear between order statistics: by the upper 16 bits of the two floats, then by the
 // lower ones. |e| rises with its bits.
-template <class Real, class Decoded>
-metric error_percentile(simulated_strips<Real, Decoded>& strips, double share, std::size_t finite, std::size_t non_finite)
+template <class Decoded, class Strips>
+metric error_percentile(Strips& strips, double share, std::size_t finite, std::size_t non_finite)
 {
     if (finite == 0)
         return metric::missing(non_finite == 0 ? "no entries" : "no finite entries");

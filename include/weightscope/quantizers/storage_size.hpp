@@ -12,8 +12,8 @@ struct storage_size
 {
     std::size_t weights = 0;
     std::size_t code_bytes = 0;        ///< packed, every row of [out, in * kernel] padded to whole bytes
-    std::size_t scale_bytes = 0;
-    std::size_t zero_point_bytes = 0;  ///< packed like codes, all of them in one run
+    std::size_t scale_bytes = 0;       ///< that of the whole tensor included, where there is one
+    std::size_t zero_point_bytes = 0;  ///< packed like codes, all of them in one run; or minima, each as large as a scale
 
     [[nodiscard]] constexpr std::size_t bytes() const noexcept { return code_bytes + scale_bytes + zero_point_bytes; }
     [[nodiscard]] constexpr double bits_per_weight() const noexcept
@@ -34,7 +34,7 @@ constexpr std::size_t packed_bytes(std::size_t codes, int bits)  // for any size
 
 constexpr std::size_t scale_bytes(scale_type type)
 {
-    return type == scale_type::f64 ? 8 : type == scale_type::f32 ? 4 : 2;
+    return type == scale_type::f64 ? 8 : type == scale_type::f32 ? 4 : type == scale_type::e8m0 || type == scale_type::e4m3 ? 1 : 2;
 }
 
 // [out, in * kernel]; a vector or a number is one row
@@ -78,10 +78,11 @@ constexpr std::size_t group_count(std::span<const std::size_t> shape, const sche
     require_scheme(options, "storage_bytes(shape, scheme)", shape.size());
     const detail::matrix_shape matrix = detail::matrix_shape_of(shape);
     const std::size_t groups = detail::group_count(shape, options);
+    const std::size_t scale = detail::scale_bytes(options.scale);
     return {.weights = matrix.rows * matrix.cols,
             .code_bytes = matrix.rows * detail::packed_bytes(matrix.cols, options.bits),
-            .scale_bytes = groups * detail::scale_bytes(options.scale),
-            .zero_point_bytes = options.symmetric ? 0 : detail::packed_bytes(groups, options.bits)};
+            .scale_bytes = groups * scale + (options.rules.global != global_scale::none && groups > 0 ? 4 : 0),
+            .zero_point_bytes = options.symmetric ? 0 : options.rules.minimum ? groups * scale : detail::packed_bytes(groups, options.bits)};
 }
 
 }  // namespace weightscope

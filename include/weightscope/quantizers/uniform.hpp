@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,67 +18,17 @@
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
+#include <weightscope/quantizers/grid_quantize.hpp>
 #include <weightscope/quantizers/group_layout.hpp>
 #include <weightscope/quantizers/group_scale.hpp>
+#include <weightscope/quantizers/quantized_tensor.hpp>
 #include <weightscope/quantizers/round_kernel.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/simulate_pass.hpp>
 
 namespace weightscope {
 
-/// Groups that call for a second look. One group may be counted more than once.
-struct odd_groups
-{
-    std::size_t all_zero = 0;         ///< scale 1
-    std::size_t constant = 0;         ///< one number that is not 0: it is the scale up to its sign
-    std::size_t one_signed = 0;       ///< not all zero, and no two weights of different sign
-    std::size_t subnormal_scale = 0;  ///< the scale is so small that its type keeps few digits of it
-    std::size_t non_finite = 0;       ///< some weight is NaN or infinite
-    std::size_t nan_weights = 0;      ///< weights, not groups: they got the code of 0
-    std::size_t infinite_weights = 0; ///< weights, not groups: they got the last code on their side
-
-    odd_groups& operator+=(const odd_groups& other) noexcept
-    {
-        all_zero += other.all_zero;
-        constant += other.constant;
-        one_signed += other.one_signed;
-        subnormal_scale += other.subnormal_scale;
-        non_finite += other.non_finite;
-        nan_weights += other.nan_weights;
-        infinite_weights += other.infinite_weights;
-        return *this;
-    }
-};
-
-/// Codes q, scales s and zero points z: ŵ = (q - z) s.
-struct quantized_tensor
-{
-    weightscope::scheme scheme = {};
-    std::variant<xt::xarray<std::int8_t>, xt::xarray<std::int16_t>> codes = {};  ///< [shape of the weights]; 16-bit codes are the second
-    std::vector<double> scales = {};             ///< one for each group, a value of scheme.scale; groups by rows, then along them
-    std::vector<std::int16_t> zero_points = {};  ///< one for each group; empty where symmetric
-    std::vector<std::size_t> shape = {};
-    odd_groups odd = {};
-};
-
 namespace detail {
-
-// What quantizing a strip finds out about its groups; `low` and `high` are of the strip where it is part of a larger group.
-struct strip_report
-{
-    odd_groups odd = {};
-    double low = std::numeric_limits<double>::infinity();
-    double high = -std::numeric_limits<double>::infinity();
-};
-
-inline void report_group(double low, double high, double scale, bool non_finite, scale_type type, odd_groups& odd)
-{
-    odd.all_zero += low == 0 && high == 0;
-    odd.constant += low == high && low != 0;
-    odd.one_signed += (low >= 0 || high <= 0) && !(low == 0 && high == 0);
-    odd.subnormal_scale += scale < smallest_normal_scale(type);
-    odd.non_finite += non_finite;
-}
 
 template <class Real, class Code>
 strip_report quantize_strip(const strip& s, bool one_group, const scheme& options, const tensor_code& whole, strip_work<Real>& work,
@@ -168,6 +119,13 @@ void quantize_into(const weight_source& source, const scheme& options, quantized
 
 inline void quantize_into(const weight_source& source, const scheme& options, quantized_tensor& result)
 {
+    if (!options.plain()) {
+        if (source.read_float)
+            quantize_grid_into<float>(source, options, result);
+        else
+            quantize_grid_into<double>(source, options, result);
+        return;
+    }
     if (options.scale == scale_type::f64 || !source.read_float)
         quantize_into<double>(source, options, result);
     else
@@ -201,10 +159,11 @@ void dequantize_into(const quantized_tensor& q, const Code* codes, T* out)
 ///
 /// @param weights  any rank, layout and weight scalar; seen as [out, in * kernel], below rank 2 as one row
 /// @param options  see `scheme` for the formulas
-/// @return         see quantized_tensor. A group of zeros has scale 1; one of a single number c (symmetric: a single magnitude) has
+/// @return         see quantized_tensor. Of plain schemes: a group of zeros has scale 1; one of a single number c (symmetric: a single magnitude) has
 ///                 scale |c| and is decoded to itself; a scale that its type would round to 0 or infinity becomes the smallest or
 ///                 largest number of the type. NaN gets the code of 0, infinities the last code on their side, and neither has a
-///                 say in the scale: `odd` counts them
+///                 say in the scale: `odd` counts them. Other grids and the rules of runtimes treat zeros and scales as their
+///                 rules say, a half float that overflows becomes infinite, NaN gets the code of 0 and infinities the last one
 /// @throws std::invalid_argument  the scheme does not exist or does not fit the shape
 /// @note weights are divided in float where float holds them exactly and the scale is no f64, else in double. Two passes for
 ///       per_tensor, else one; the same codes for any number of threads
@@ -225,8 +184,11 @@ template <std::floating_point T = float>
 {
     xt::xarray<T> result = xt::xarray<T>::from_shape(q.shape);
     std::visit(
-        [&](const auto& codes) {
-            if (q.scheme.scale == scale_type::f64)
+        [&]<class Codes>(const Codes& codes) {
+            if (!q.scheme.plain()) {
+                if constexpr (std::is_same_v<typename Codes::value_type, std::int8_t>)
+                    detail::dequantize_grid_into(q, codes.data(), result.data());
+            } else if (q.scheme.scale == scale_type::f64)
                 detail::dequantize_into<double>(q, codes.data(), result.data());
             else
                 detail::dequantize_into<float>(q, codes.data(), result.data());

@@ -60,7 +60,7 @@ inline void draw_series(svg_picture& picture, const chart_panel& panel, const ch
             picture.polyline(line, {.color = color, .width = 2}, series.name);
         line.clear();
     };
-    const double radius = steps.size() > 80 ? 2 : 3.5;
+    const double radius = steps.size() > 80 ? 1.5 : steps.size() > 30 ? 2.2 : 3.5;
     for (std::size_t i = 0; i < std::min(steps.size(), series.values.size()); ++i) {
         const double value = series.values[i];
         if (!std::isfinite(value) || (panel.y().logarithmic && !(value > 0))) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/chart_rows.hpp>
 #include <weightscope/report/chart_scan.hpp>
+#include <weightscope/report/health_result.hpp>
+#include <weightscope/report/rule.hpp>
 #include <weightscope/report/svg.hpp>
 
 namespace weightscope {
@@ -81,13 +84,39 @@ inline std::vector<chart_row> sqnr_rows(const charted_scan& charted, std::span<c
     return rows;
 }
 
+// The limits of outliers by which the verdict was made.
+inline std::vector<double> risk_limits(const health_result& health)
+{
+    std::vector<double> limits;
+    for (const rule_outcome& outcome : health.rules)
+        if (outcome.judged_by.id == "outliers" || outcome.judged_by.id == "extreme_outliers")
+            for (const severity level : {severity::warning, severity::critical})
+                if (const std::optional<double>& limit = outcome.judged_by.limit(level))
+                    limits.push_back(*limit);
+    return limits;
+}
+
+// Grounds of what lies below a limit of the rule about the SQNR: pale where it warns, darker where it is critical.
+inline void draw_risk_bands(svg_picture& picture, const chart_panel& panel, const health_result& health)
+{
+    for (const rule_outcome& outcome : health.rules)
+        for (const auto& [level, color] : {std::pair{severity::warning, "#fdf1d8"}, std::pair{severity::critical, "#fbe3d6"}}) {
+            const std::optional<double>& limit = outcome.judged_by.limit(level);
+            if (outcome.judged_by.id != "quantization_sqnr" || !limit || panel.y().low >= *limit)
+                continue;
+            const double top = panel.height_of(*limit);
+            picture.rectangle({panel.area().x, top, panel.area().width, panel.area().bottom() - top}, color,
+                              fmt::format("{} below {} dB", to_string(level), figure(*limit)));
+        }
+}
+
 }  // namespace detail
 
 /// What quantizing does to each matrix: outliers against SQNR with one scale per tensor, and for the worst ones what scales per row
 /// or group mend.
 ///
 /// @param scan    see scan, read_scan
-/// @param health  its verdict; what it names is ringed and named
+/// @param health  its verdict; what it names is ringed and named, and the limits that are drawn are those of its rules
 /// @return        named "quantization_risk"
 [[nodiscard]] inline chart plot_quantization_risk(const scan_result& scan, const health_result& health)
 {
@@ -112,13 +141,10 @@ inline std::vector<chart_row> sqnr_rows(const charted_scan& charted, std::span<c
     const int bits = layers.empty() ? scan.settings.bits : charted.layer(layers.front()).quantization->bits;
     detail::draw_heading(picture, fmt::format("What quantizing to {} bits would do", bits), detail::model_words(scan));
     chart_panel panel(picture, {70, 90, 910, 370}, axis_of(x, {.logarithmic = true, .tick_count = 8}), axis_of(y));
-    for (const axis_guide& band : {axis_guide{10, {}, "#fbe3d6"}, axis_guide{20, {}, "#fdf1d8"}})  // the limits of default_rules
-        if (panel.y().low < band.value)
-            picture.rectangle({panel.area().x, panel.height_of(band.value), panel.area().width,
-                               panel.height_of(band.value == 10 ? panel.y().low : 10) - panel.height_of(band.value)}, band.color);
+    detail::draw_risk_bands(picture, panel, health);
     panel.draw_frame({.x = "extreme outliers in % of the entries, 0.0001 or less at the edge", .y = "SQNR in dB, one scale per tensor"});
-    panel.guide_x(1, "1 %");
-    panel.guide_x(10, "10 %");
+    for (const double limit : detail::risk_limits(health))
+        panel.guide_x(limit, detail::figure(limit) + " %");
 
     std::vector<legend_entry> legend;
     std::vector<wished_label> labels;

@@ -98,8 +98,11 @@ inline std::vector<charted_rank> charted_ranks(const scan_result& scan)
         const bool found = charted.worst(r.layer, rules) != nullptr;
         picture.circle(panel.at(x, r.numerical), radius + (found ? 2 : 1), charted.color(r.layer, rules, chart_colors::ink),
                        title("numerical rank", r.numerical));
-        picture.circle(panel.at(x, r.energy_99), radius, chart_colors::green, title("99 % of the energy in", r.energy_99));
-        picture.circle(panel.at(x, r.energy_90), radius - 0.5, chart_colors::sky, title("90 % of the energy in", r.energy_90));
+        const auto short_title = [&](const char* what, double value) {  // where there are many: the mark above tells the rest
+            return ranks.size() > 500 ? fmt::format("{}: {} {} %", charted.labels()[r.layer].text, what, detail::figure(value)) : title(what, value);
+        };
+        picture.circle(panel.at(x, r.energy_99), radius, chart_colors::green, short_title("99 % of the energy in", r.energy_99));
+        picture.circle(panel.at(x, r.energy_90), radius - 0.5, chart_colors::sky, short_title("90 % of the energy in", r.energy_90));
     }
     const std::vector<legend_entry> legend = {{chart_colors::sky, "rank of 90 % of the energy"},
                                               {chart_colors::green, "of 99 %"},

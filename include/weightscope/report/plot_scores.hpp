@@ -77,15 +77,18 @@ struct group_scores_chart
 
     const auto labels = layer_labels(names);
     std::vector<chart_row> rows;
+    std::vector<double> named;  // their own axis: beside the highest the lowest would not be seen
     for (std::size_t k = 0; k < shown; ++k) {
         const std::size_t i = of.lowest_first ? order.size() - 1 - k : k;
+        named.push_back(order[i]->score);
         rows.push_back({.name = labels[i].text,
                         .title = fmt::format("{}: {}", order[i]->name, detail::figure(order[i]->score)),
                         .bar = order[i]->score,
                         .color = order[i]->marked ? chart_colors::vermilion : chart_colors::blue,
                         .figure = detail::figure(order[i]->score)});
     }
-    draw_rows(picture, {20, 332, 960, height_of_rows(shown)}, rows, scores,
+    draw_rows(picture, {20, 332, 960, height_of_rows(shown)}, rows,
+              axis_of(named, {.logarithmic = of.logarithmic, .from_zero = !of.logarithmic}),
               {.title = fmt::format("the {} {}, of {}", shown, of.lowest_first ? "lowest" : "highest", order.size()), .x = of.score});
     return {"group_scores", of.title, picture.text(), table.text()};
 }

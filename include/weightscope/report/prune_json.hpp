@@ -169,6 +169,7 @@ inline ordered_json settings_json(const study_pruning_options& options)
             {"uniform", s.uniform},
             {"curvature", options.curvature == curvature_input::fisher ? "fisher" : "hessian"},
             {"probes", options.probes},
+            {"resolution", options.resolution},
             {"validate", options.validate},
             {"drop_first_of", options.drop_first_of},
             {"include", options.names.include},

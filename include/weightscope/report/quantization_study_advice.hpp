@@ -46,6 +46,52 @@ inline bool keeps_within(const quantization_study_result& study, const variant_r
     return variant.quantized_count > 0;
 }
 
+// The smallest variant that `allowed` lets be recommended; their number where there is none.
+template <class Allowed>
+std::size_t smallest_allowed(const std::vector<variant_result>& variants, const Allowed& allowed)
+{
+    std::size_t best = variants.size();
+    for (std::size_t v = 0; v < variants.size(); ++v)
+        if (allowed(variants[v])
+            && (best == variants.size()
+                || std::pair(variants[v].bytes, squared_error_of(variants[v])) < std::pair(variants[best].bytes, squared_error_of(variants[best]))))
+            best = v;
+    return best;
+}
+
+// Where losses were measured they count, and the errors of single layers only where a limit for them was asked for.
+inline void recommend_by_loss(quantization_study_result& study)
+{
+    const auto& variants = study.variants;
+    const double limit = study.settings.max_loss_increase;
+    const auto change = [](const variant_result& v) { return v.quality ? v.quality->loss_change : metric(); };
+    const auto words = [&](const variant_result& v) {
+        const metric& error = v.quality->loss_change_error;
+        return fmt::format("by {:.4f}{} to {:.4f}", change(v).value, error.exists() ? fmt::format(" ± {:.4f}", error.value) : "", v.quality->loss.value);
+    };
+    const std::size_t best = smallest_allowed(variants, [&](const variant_result& v) {
+        return change(v).exists() && change(v).value <= limit && v.quantized_count > 0
+               && (!study.settings.max_error || keeps_within(study, v, study.settings.error_metric, *study.settings.max_error));
+    });
+    if (best < variants.size()) {
+        const std::string also = study.settings.max_error ? fmt::format(" and whose layers all stay within a {} of {}", to_string(study.settings.error_metric),
+                                                                        *study.settings.max_error)
+                                                          : std::string();
+        study.recommended = best;
+        study.recommended_because = fmt::format("the smallest whose measured loss rises by at most {}{}: it rises {}", limit, also, words(variants[best]));
+        return;
+    }
+    std::size_t least = variants.size();
+    for (std::size_t v = 0; v < variants.size(); ++v)
+        if (change(variants[v]).exists() && (least == variants.size() || change(variants[v]).value < change(variants[least]).value))
+            least = v;
+    if (least == variants.size())
+        return;  // no loss is a number: what the errors recommend stays
+    study.recommended = least;
+    study.recommended_because = fmt::format("no variant keeps the rise of the measured loss within {}{}, and this one's rises least: {}", limit,
+                                            study.settings.max_error ? " and its layers within max_error" : "", words(variants[least]));
+}
+
 inline void recommend(quantization_study_result& study)
 {
     const auto& variants = study.variants;
@@ -60,17 +106,14 @@ inline void recommend(quantization_study_result& study)
     const bool asked = study.settings.max_error.has_value();
     const study_metric which = asked ? study.settings.error_metric : study_metric::relative_error;
     const double limit = study.settings.max_error.value_or(usual_limit);
-    std::size_t best = variants.size();
-    for (std::size_t v = 0; v < variants.size(); ++v)
-        if (keeps_within(study, variants[v], which, limit)
-            && (best == variants.size()
-                || std::pair(variants[v].bytes, squared_error_of(variants[v])) < std::pair(variants[best].bytes, squared_error_of(variants[best]))))
-            best = v;
+    const std::size_t best = smallest_allowed(variants, [&](const variant_result& v) { return keeps_within(study, v, which, limit); });
     const std::string bound = asked ? fmt::format("a {} of {}", to_string(which), limit) : fmt::format("a relative_error of {} (30 dB)", limit);
     study.recommended = best < variants.size() ? best : study.best_accuracy;
     study.recommended_because = best < variants.size()
                                     ? fmt::format("the smallest whose layers all stay within {}", bound)
                                     : fmt::format("no variant keeps all layers within {}, and this one loses least", bound);
+    if (study.evaluation)
+        recommend_by_loss(study);
 }
 
 // A scheme without what has no effect on it.
@@ -99,7 +142,9 @@ inline std::string only_difference(const study_variant& a, const study_variant& 
         if (differs)
             found.emplace_back(name);
     };
-    add(x.bits != y.bits, "bits");
+    add(x.grid != y.grid, "grid");
+    add(x.grid == y.grid && x.bits != y.bits, "bits");
+    add(x.rules != y.rules, "convention");
     add(std::pair(x.symmetric, x.full_range) != std::pair(y.symmetric, y.full_range), "symmetry");
     add(extent(x) != extent(y), "granularity");
     add(grouped && x.group_size != y.group_size, "group size");

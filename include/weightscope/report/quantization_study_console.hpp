@@ -10,6 +10,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/report/console.hpp>
+#include <weightscope/report/quantization_study_measures.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>
 #include <weightscope/report/text_layout.hpp>
@@ -98,6 +99,7 @@ inline std::string study_verdict_text(const quantization_study_result& study, co
     detail::append_choices(text, study, style, options.width);
     detail::append_table(text, detail::fitting(detail::worst_layers_table(study, options.top_issues), options.width, 5), style, options.width);
     detail::append_table(text, detail::fitting(detail::schemes_table(study, options.top_issues), options.width, 3), style, options.width);
+    detail::append_measures(text, study, style, options.width, options.top_issues);
     detail::append_table(text, detail::knobs_table(study), style, options.width);
     text += "\n" + detail::study_verdict_text(study, style, options.width);
     return text;

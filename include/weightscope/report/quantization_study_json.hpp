@@ -12,6 +12,7 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/quantization_study_measures_json.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope {
@@ -51,6 +52,8 @@ inline ordered_json json_of(const scheme_figures& figures, std::uint64_t stored)
                            {"bits_per_weight", size.bits_per_weight()},
                            {"compression_ratio", json_number(static_cast<double>(stored) / static_cast<double>(size.bytes()))}};
     append_error(object, figures.error);
+    if (figures.spectrum)
+        append_member(object, "spectrum", json_of(*figures.spectrum));
     return object;
 }
 
@@ -88,6 +91,8 @@ inline ordered_json json_of(const quantization_study_result& study, const varian
                   variant.worst_layer == kept_as_stored ? ordered_json(nullptr) : ordered_json(study.layers[variant.worst_layer].name));
     append_metric(object, "worst_error", variant.worst_error, false);
     append_member(object, "on_frontier", variant.on_frontier);
+    if (variant.quality)
+        append_member(object, "quality", json_of(*variant.quality));
     ordered_json picks = ordered_json::object();
     unique_names unique;
     for (std::size_t i = 0; i < variant.picks.size(); ++i) {
@@ -121,7 +126,8 @@ inline ordered_json json_of(const quantization_study_options& options)
             {"exclude", options.exclude},
             {"restrict", options.restrict_to},
             {"threads", options.threads},
-            {"orientation", name_of(options.orientation)}};
+            {"orientation", name_of(options.orientation)},
+            {"max_loss_increase", json_number(options.max_loss_increase)}};
 }
 
 inline ordered_json json_of(const study_knob& knob)
@@ -182,6 +188,10 @@ inline ordered_json chart_of(const quantization_study_result& study)
     detail::append_member(document, "smallest", study.variants[study.smallest].name);
     detail::append_member(document, "recommended", study.variants[study.recommended].name);
     detail::append_member(document, "recommended_because", study.recommended_because);
+    if (study.evaluation)
+        detail::append_member(document, "evaluation", detail::json_of(*study.evaluation));
+    if (study.activations)
+        detail::append_member(document, "activations", detail::json_of(*study.activations));
     detail::append_member(document, "knobs", std::move(knobs));
     detail::append_member(document, "chart", detail::chart_of(study));
     return document;

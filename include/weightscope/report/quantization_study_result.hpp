@@ -8,13 +8,16 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/analyzers/spectrum_effect.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
+#include <weightscope/report/quantization_activations_result.hpp>
 #include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
@@ -84,6 +87,7 @@ struct quantization_study_options
     std::vector<std::string> restrict_to = {};
     std::size_t threads = 0;                    ///< 0: one per core
     matrix_orientation orientation = matrix_orientation::detect;
+    double max_loss_increase = 0.01;            ///< that the recommended variant may have where losses are measured: 1 % of a perplexity
 };
 
 /// One scheme on one layer.
@@ -91,6 +95,7 @@ struct scheme_figures
 {
     storage_size storage = {};
     quantization_error error = {};
+    std::optional<spectrum_effect_result> spectrum = {};  ///< of matrices, once measure_spectra has run
 };
 
 struct study_layer
@@ -135,6 +140,7 @@ struct variant_result
     std::size_t worst_layer = kept_as_stored;  ///< with the greatest error_metric; no index where nothing is lost
     metric worst_error = {};
     bool on_frontier = false;            ///< no other variant is as small and as accurate, and better in one of these
+    std::optional<model_quality> quality = {};  ///< on an evaluator's data, once measure_losses has run
 };
 
 /// What one decision is worth, everything else equal.
@@ -145,6 +151,18 @@ struct study_knob
     std::string to = {};     ///< variant, or what was changed
     metric error_change_db = {};  ///< 20 log10 of the ratio of relative errors: negative is better
     std::int64_t bytes_change = 0;
+};
+
+/// How variants were measured on data.
+struct study_evaluation
+{
+    model_quality before = {};       ///< the model as it is
+    std::size_t batches = 0;
+    model_quality_plan plan = {};    ///< as told before
+    double seconds = 0;              ///< that it took
+    metric sqnr_loss_correlation = {};  ///< Spearman's, of SQNR and change of the loss: -1 where more dB always meant less loss
+    std::size_t correlated_count = 0;   ///< variants that have both
+    std::vector<std::string> notes = {};
 };
 
 /// What `study_quantization` returns: measured figures, and what follows from them.
@@ -163,6 +181,8 @@ struct quantization_study_result
     std::size_t smallest = 0;
     std::size_t recommended = 0;
     std::string recommended_because = {};
+    std::optional<study_evaluation> evaluation = {};  ///< once measure_losses has run
+    std::optional<activation_study_result> activations = {};  ///< of an evaluator, where study_activations has run
     std::vector<study_knob> knobs = {};        ///< every pair of variants that differ in one decision, the greatest change first
 };
 

@@ -94,18 +94,11 @@ void for_each_field(const series_layer& layer, F&& f)
     return fmt::format("{}: {}{}{}\n", detail::harmless(c.name), detail::counted(c.layers.size(), "layer", "layers"), change, found);
 }
 
-/// A series for a terminal: what was found and when, and the layers that moved most from the first checkpoint to the last.
-///
-/// @param options  see console_options
-/// @throws std::invalid_argument  options.width is not in 60 to 200
-[[nodiscard]] inline std::string to_console(const series_result& r, const console_options& options = {})
+namespace detail {
+
+// The findings of all checkpoints, the most severe first; each names its checkpoint.
+inline std::vector<finding> series_findings(const series_result& r)
 {
-    require(options.width >= 60 && options.width <= 200, "to_console(series, options): options.width is {}, expected 60 to 200", options.width);
-    const detail::console_style style{options.color};
-    std::string text = style.bold(fmt::format("{}, {}, {}", detail::counted(r.checkpoints.size(), "checkpoint", "checkpoints"),
-                                              detail::counted(r.count(severity::critical), "critical finding", "critical findings"),
-                                              detail::counted(r.count(severity::warning), "warning", "warnings")))
-                       + "\n";
     std::vector<finding> all;
     for (const series_checkpoint& c : r.checkpoints)
         for (finding f : c.findings) {
@@ -113,9 +106,15 @@ void for_each_field(const series_layer& layer, F&& f)
             all.push_back(std::move(f));
         }
     std::stable_sort(all.begin(), all.end(), [](const finding& a, const finding& b) { return a.level > b.level; });
-    text += detail::change_findings_text(all, options, style);
+    return all;
+}
+
+// The layers that went the longest way from the first checkpoint to the last.
+inline text_table moved_table(const series_result& r, std::size_t limit)
+{
+    text_table table{.headings = {"moved most", "way", "norm at first", "at last", "largest sigma", "stable rank"}};
     if (r.checkpoints.size() < 2)
-        return text;
+        return table;
     const series_checkpoint &first = r.checkpoints.front(), &last = r.checkpoints.back();
     std::vector<std::pair<double, std::vector<std::string>>> rows;
     for (const series_layer& now : last.layers) {
@@ -128,14 +127,31 @@ void for_each_field(const series_layer& layer, F&& f)
                 if (l.name == now.name && l.relative_l2_distance.exists())
                     moved += l.relative_l2_distance.value;
         rows.push_back({moved,
-                        {detail::harmless(now.name), fmt::format("{:.4g}", moved), detail::figure(then->l2_norm), detail::figure(now.l2_norm),
-                         detail::figure_or_dash(now.max_singular_value, "{:.4g}"), detail::figure_or_dash(now.stable_rank, "{:.1f}")}});
+                        {harmless(now.name), fmt::format("{:.4g}", moved), figure(then->l2_norm), figure(now.l2_norm),
+                         figure_or_dash(now.max_singular_value, "{:.4g}"), figure_or_dash(now.stable_rank, "{:.1f}")}});
     }
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-    detail::text_table table{.headings = {"moved most", "way", "norm at first", "at last", "largest sigma", "stable rank"}};
-    for (std::size_t i = 0; i < std::min(options.top_issues, rows.size()); ++i)
+    for (std::size_t i = 0; i < std::min(limit, rows.size()); ++i)
         table.rows.push_back(std::move(rows[i].second));
-    detail::append_text_table(text, table, style, options.width);
+    return table;
+}
+
+}  // namespace detail
+
+/// A series for a terminal: what was found and when, and the layers that moved most from the first checkpoint to the last.
+///
+/// @param options  see console_options
+/// @throws std::invalid_argument  options.width is not in 60 to 200
+[[nodiscard]] inline std::string to_console(const series_result& r, const console_options& options = {})
+{
+    require(options.width >= 60 && options.width <= 200, "to_console(series, options): options.width is {}, expected 60 to 200", options.width);
+    const detail::console_style style{options.color};
+    std::string text = style.bold(fmt::format("{}, {}, {}", detail::counted(r.checkpoints.size(), "checkpoint", "checkpoints"),
+                                              detail::counted(r.count(severity::critical), "critical finding", "critical findings"),
+                                              detail::counted(r.count(severity::warning), "warning", "warnings")))
+                       + "\n";
+    text += detail::change_findings_text(detail::series_findings(r), options, style);
+    detail::append_text_table(text, detail::moved_table(r, options.top_issues), style, options.width);
     return text;
 }
 

@@ -53,6 +53,17 @@ inline std::vector<layer_widths> widths_of(const grouped_model& groups, std::spa
     return result;
 }
 
+// How many experts each layer that has some keeps; empty where none were groups.
+inline std::vector<std::size_t> experts_left(const grouped_model& groups, std::span<const group_place> removed)
+{
+    std::vector<std::size_t> result;
+    for (std::size_t f = 0; f < groups.families.size(); ++f)
+        if (groups.families[f].kind == group_kind::expert)
+            result.push_back(groups.families[f].unit_count
+                             - static_cast<std::size_t>(std::count_if(removed.begin(), removed.end(), [&](const group_place& p) { return p.family == f; })));
+    return result;
+}
+
 inline bool all_equal(const std::vector<layer_widths>& widths)
 {
     return std::all_of(widths.begin(), widths.end(), [&](const layer_widths& w) { return w == widths.front(); });
@@ -90,7 +101,7 @@ struct sliced_config_file
 /// Rewrites a config.json for the model without the groups that go.
 ///
 /// num_attention_heads, num_key_value_heads, head_dim, intermediate_size and num_hidden_layers (n_head, n_inner and n_layer of GPT-2) are
-/// those of what is left. Where layers differ, "weightscope_layers" holds the widths of each, which read_transformer_config() knows and
+/// those of what is left, and where experts go so is num_local_experts, num_experts or n_routed_experts. Where layers differ, "weightscope_layers" holds the widths of each, which read_transformer_config() knows and
 /// others do not.
 ///
 /// @param fields  of the model's config.json
@@ -106,18 +117,27 @@ struct sliced_config_file
     const auto number = [&](const char* name) { return fields.contains(name) && fields[name].is_number_unsigned() ? fields[name].get<std::size_t>() : 0; };
     const layer_widths first = widths.empty() ? layer_widths{} : widths.front();
     const bool heads_fit = !gpt2 || first.head_count == number("n_head");
-    const bool parts_left = first.head_count > 0 && first.feed_forward_size > 0;
-    if (uniform && parts_left && heads_fit) {
+    const std::vector<std::size_t> experts = detail::experts_left(groups, removed);
+    const bool parts_left = !experts.empty() || (first.head_count > 0 && first.feed_forward_size > 0);
+    const char* experts_word = nullptr;
+    for (const char* word : {"num_local_experts", "num_experts", "n_routed_experts"})
+        if (fields.contains(word))
+            experts_word = word;
+    const bool experts_fit = experts.empty() || (experts_word && std::equal(experts.begin() + 1, experts.end(), experts.begin()));
+    if (uniform && parts_left && heads_fit && experts_fit) {
+        if (!experts.empty())
+            fields[experts_word] = experts.front();
         if (gpt2) {
             if (first.feed_forward_size != 4 * number("n_embd") || number("n_inner") > 0)
                 fields["n_inner"] = first.feed_forward_size;
-        } else {
+        } else if (first.head_count > 0) {
             if (groups.head_size * number("num_attention_heads") != number("hidden_size") || first.head_count != number("num_attention_heads"))
                 fields["head_dim"] = groups.head_size;
             fields["num_attention_heads"] = first.head_count;
             if (first.head_count != first.kv_head_count || fields.contains("num_key_value_heads"))
                 fields["num_key_value_heads"] = first.kv_head_count;
-            fields["intermediate_size"] = first.feed_forward_size;
+            if (first.feed_forward_size > 0)
+                fields["intermediate_size"] = first.feed_forward_size;
         }
         result.fields = std::move(fields);
         return result;
@@ -125,8 +145,9 @@ struct sliced_config_file
     result.plain = false;
     result.reason = !uniform      ? "its layers differ in width"
                     : !parts_left ? "all its layers lack a part"
+                    : !experts_fit ? "its layers differ in their number of experts, or its configuration does not say it"
                                   : "a head of GPT-2 is as wide as the stream divided by the number of heads";
-    if (!gpt2)
+    if (!gpt2 && groups.head_size > 0)
         fields["head_dim"] = groups.head_size;
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const layer_widths& w : widths)

@@ -16,11 +16,11 @@
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/hessian_diagonal.hpp>
 #include <weightscope/evaluators/model_vector.hpp>
+#include <weightscope/evaluators/sample_gradients.hpp>
 #include <weightscope/scorers/activation_collector.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/importance_data.hpp>
 #include <weightscope/scorers/importance_plan.hpp>
-#include <weightscope/scorers/sample_gradients.hpp>
 
 namespace weightscope {
 
@@ -92,8 +92,10 @@ inline importance_estimate estimate_importance(const importance_evaluator& asked
 
     std::vector<double> fisher_sums(tensors.size());
     if (options.gradients || options.fisher) {
-        sample_gradient_sums sums = options.fisher ? sum_sample_gradients(evaluator, batches, tensors, options, caller)
-                                                   : sum_batch_gradients(evaluator, batches, tensors, options, caller);
+        const progress_callback& progress = options.evaluation.progress;
+        sample_gradient_sums sums =
+            options.fisher ? sum_sample_gradients(evaluator, batches, tensors, {.standard_errors = options.standard_errors}, progress, caller)
+                           : sum_batch_gradients(evaluator, batches, tensors, progress, caller);
         result.loss = sums.loss.mean();
         for (std::size_t t = 0; t < tensors.size(); ++t) {
             for (const double f : sums.squares[t])

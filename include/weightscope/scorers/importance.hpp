@@ -44,6 +44,11 @@ public:
     [[nodiscard]] bool empty() const noexcept { return source_.size == 0; }
     /// Copies the numbers from `begin` on into `out`, as many as it holds.
     void read(std::size_t begin, std::span<double> out) const { source_.read_double(source_.data, begin, out.size(), out.data()); }
+    /// Where the numbers from `begin` on lie as doubles, or null where they do not.
+    [[nodiscard]] const double* doubles(std::size_t begin) const noexcept
+    {
+        return source_.is_double ? static_cast<const double*>(source_.data) + begin : nullptr;
+    }
 
 private:
     explicit importance_values(const detail::weight_source& source) : source_(source) {}

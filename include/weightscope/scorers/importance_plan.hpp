@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <functional>
@@ -88,13 +87,6 @@ inline void require_possible(const importance_evaluator& asked, const importance
             "{}: the evaluator has neither sample_gradient() nor loss_and_gradient(); expected one of them", caller);
 }
 
-inline double seconds_of(const std::function<void()>& f)
-{
-    const auto start = std::chrono::steady_clock::now();
-    f();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 inline importance_plan plan_importance(const importance_evaluator& asked, const importance_options& options)
 {
     constexpr std::string_view caller = "plan_importance(evaluator, options)";
@@ -128,7 +120,8 @@ inline importance_plan plan_importance(const importance_evaluator& asked, const 
             cost.counts.gradients += batches.size();
             cost.seconds += cost.seconds_per_gradient;
         }
-        peak = 5 * weights + results * largest;  // a sample's gradient, mean and spread of two numbers; results replace them tensor by tensor
+        // a sample's gradient, mean and spread of two numbers; results replace them tensor by tensor, one number after the other
+        peak = std::max(5 * weights, 4 * weights + results / 2 * largest);
         kept = results;
     } else if (options.gradients) {
         cost.counts.gradients += batches.size();

@@ -53,10 +53,11 @@ public:
                 for (const prune_method& candidate : known)
                     add(needs, candidate.needs());
             }
-            require((method.score != prune_score::ablation && method.score != prune_score::probe) || static_cast<bool>(sources.calibration()),
-                    "{}: {} measures losses; give data or an evaluator", prune_caller, method.name);
-            require((method.score != prune_score::ablation && method.score != prune_score::probe) || options.unit == prune_unit::group,
-                    "{}: {} is for groups; a loss for every weight would never end", prune_caller, method.name);
+            const bool measures = method.score != prune_score::weights && method.score != prune_score::automatic;
+            require(!measures || static_cast<bool>(sources.calibration()), "{}: {} measures losses; give data or an evaluator", prune_caller,
+                    method.name);
+            require(!measures || options.unit == prune_unit::group, "{}: {} is for groups; a loss for every weight would never end", prune_caller,
+                    method.name);
             add(needs, method.needs());
         }
         needs_ = missing(needs);

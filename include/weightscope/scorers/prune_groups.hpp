@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
@@ -22,8 +23,10 @@
 #include <weightscope/scorers/prune_parts.hpp>
 #include <weightscope/scorers/prune_result.hpp>
 #include <weightscope/scorers/prune_scoring.hpp>
+#include <weightscope/scorers/prune_screening.hpp>
 #include <weightscope/scorers/prune_sources.hpp>
 #include <weightscope/scorers/removable.hpp>
+#include <weightscope/scorers/screening.hpp>
 #include <weightscope/scorers/validate_scores.hpp>
 
 namespace weightscope::detail {
@@ -34,12 +37,9 @@ class prune_group_scorer
 public:
     prune_group_scorer(const prune_sources& sources, const study_pruning_options& options, const grouped_model& groups, const prune_scorer& scorer,
                        const prune_collector& collector, const progress_callback& progress)
-        : sources_(sources), options_(options), groups_(groups), scorer_(scorer), collector_(collector), progress_(progress)
+        : sources_(sources), options_(options), groups_(groups), scorer_(scorer), collector_(collector), progress_(progress),
+          eligible_(eligible_groups(groups, options.selection)), first_(first_groups(groups))
     {
-        for (std::size_t f = 0; f < groups.families.size(); ++f)
-            if (may_lose(groups.families[f], f, groups, options.selection))
-                for (std::size_t u = 0; u < groups.families[f].unit_count; ++u)
-                    eligible_.push_back({f, u});
     }
 
     void score(const prune_method& method, prune_trial& trial) const
@@ -62,7 +62,7 @@ private:
     {
         const bool vectorised = options_.group_scores.reduction == group_reduction::vectorised;
         if (method.score != prune_score::weights)
-            return measured_scores(method);
+            return method.score == prune_score::screening ? screened_scores(method) : measured_scores(method);
         if (method.parts.size() == 1 && method.parts[0].method == importance_method::random)
             return random_scores(method);
         if (vectorised)
@@ -100,9 +100,7 @@ private:
     group_scores_result measured_scores(const prune_method& method) const
     {
         any_evaluator& evaluator = *sources_.calibration().evaluator;
-        std::vector<weight_group> gates;
-        for (const group_place& place : eligible_)
-            gates.push_back(gate_of(groups_, place, evaluator.weights()));
+        const std::vector<weight_group> gates = gates_of_eligible();
         ablation_options how;
         how.evaluation = evaluation();
         const group_importance_result found = score_by_probe(evaluator, gates, how, method.score == prune_score::ablation, prune_caller);
@@ -111,21 +109,54 @@ private:
                                    .formula = found.formula + " over the rows that shut the group",
                                    .per_parameter = options_.group_scores.per_parameter,
                                    .predicts_change = true};
-        const std::vector<std::size_t> first = first_groups(groups_);
         for (std::size_t i = 0; i < eligible_.size(); ++i)
-            result.importance[first[eligible_[i].family] + eligible_[i].unit] = found.scores[i];
+            result.importance[first_[eligible_[i].family] + eligible_[i].unit] = found.scores[i];
         finish_group_scores(groups_, result);
         result.unscored_count -= groups_.group_count() - eligible_.size();
+        return result;
+    }
+
+    std::vector<weight_group> gates_of_eligible() const
+    {
+        std::vector<weight_group> gates;
+        for (const group_place& place : eligible_)
+            gates.push_back(gate_of(groups_, place, sources_.calibration().evaluator->weights()));
+        return gates;
+    }
+
+    group_scores_result screened_scores(const prune_method& method) const
+    {
+        prune_method by_weights = method;
+        by_weights.score = prune_score::weights;
+        group_scores_result result = scores_of(by_weights);
+        const auto index = [&](std::size_t i) { return first_[eligible_[i].family] + eligible_[i].unit; };
+        screening_options how = screening_for(groups_, eligible_, options_.selection);
+        how.evaluation = evaluation();
+        std::vector<double> cheap;
+        for (std::size_t i = 0; i < eligible_.size(); ++i) {
+            cheap.push_back(result.scores[index(i)]);
+            how.costs.push_back(result.per_parameter ? static_cast<double>(std::max<std::uint64_t>(groups_.families[eligible_[i].family].parameters, 1)) : 1.0);
+        }
+        const screening_result found = screen(*sources_.calibration().evaluator, gates_of_eligible(), cheap, how, prune_caller);
+        const screened_scores_result merged = merge_screened(found, how.costs);
+        for (std::size_t i = 0; i < eligible_.size(); ++i)
+            result.importance[index(i)] = merged.importance[i];
+        result.formula = fmt::format("L(w = 0) - L(w) over the rows that shut the group, for {} of {} groups, {} of them on all batches; for the others "
+                                     "{:.3g} times {}",
+                                     merged.measured_count, eligible_.size(), found.verified_count, merged.scale, result.formula);
+        result.method = method.name;
+        result.predicts_change = false;
+        finish_group_scores(groups_, result);
+        forget_others(result);
         return result;
     }
 
     // Only groups that may go count as unscored.
     void forget_others(group_scores_result& result) const
     {
-        const std::vector<std::size_t> first = first_groups(groups_);
         result.unscored_count = 0;
         for (const group_place& place : eligible_)
-            result.unscored_count += std::isnan(result.importance[first[place.family] + place.unit]) ? 1 : 0;
+            result.unscored_count += std::isnan(result.importance[first_[place.family] + place.unit]) ? 1 : 0;
     }
 
     evaluation_options evaluation() const
@@ -141,14 +172,13 @@ private:
     validation_result check(const group_scores_result& scores, const std::string& part, std::size_t samples) const
     {
         any_evaluator& evaluator = *sources_.calibration().evaluator;
-        const std::vector<std::size_t> first = first_groups(groups_);
         std::vector<removable> all, chosen;
         std::vector<group_place> places;
         for (const group_place& place : eligible_) {
             const group_kind kind = groups_.families[place.family].kind;
             if (!part.empty() && part_of_kind(kind) != part)
                 continue;
-            all.push_back({.group = {}, .predicted = scores.importance[first[place.family] + place.unit], .stratum = std::string(to_string(kind))});
+            all.push_back({.group = {}, .predicted = scores.importance[first_[place.family] + place.unit], .stratum = std::string(to_string(kind))});
             places.push_back(place);
         }
         for (const std::size_t i : sample_removables(all, {.samples = samples, .seed = options_.seed})) {
@@ -176,7 +206,6 @@ private:
                   .method = "auto",
                   .reduction = options_.group_scores.reduction,
                   .per_parameter = options_.group_scores.per_parameter};
-        const std::vector<std::size_t> first = first_groups(groups_);
         for (const std::string& part : parts) {
             std::size_t best = 0;
             double best_rank = -2, scale = 1;
@@ -200,7 +229,7 @@ private:
             result.formula += fmt::format("{}{}: {}, times {:.3g}", result.formula.empty() ? "" : "; ", part, scores[best].formula, scale);
             for (const group_place& place : eligible_)
                 if (part_of_kind(groups_.families[place.family].kind) == part) {
-                    const std::size_t g = first[place.family] + place.unit;
+                    const std::size_t g = first_[place.family] + place.unit;
                     result.importance[g] = scale * scores[best].importance[g];
                 }
         }
@@ -214,7 +243,8 @@ private:
     const prune_scorer& scorer_;
     const prune_collector& collector_;
     const progress_callback& progress_;
-    std::vector<group_place> eligible_ = {};
+    std::vector<group_place> eligible_;
+    std::vector<std::size_t> first_;  // number of each family's first group
 };
 
 }  // namespace weightscope::detail

@@ -23,6 +23,7 @@ enum class prune_score
     weights,   ///< scores of weights, added up over a group where groups go
     ablation,  ///< each group is set to 0, and the loss measured
     probe,     ///< each group is scaled a little up and down: both orders of the Taylor series along it
+    screening, ///< a score of weights chooses candidates, of which those that matter least are found by setting them to 0
     automatic, ///< the one of several that foretells best what happens, for attention and feed-forward parts apart
 };
 
@@ -36,7 +37,7 @@ struct prune_method
     };
     std::string name = "magnitude";
     prune_score score = prune_score::weights;
-    std::vector<part> parts = {{}};  ///< of prune_score::weights: more than one are mixed, each divided by its mean
+    std::vector<part> parts = {{}};  ///< of prune_score::weights and screening: more than one are mixed, each divided by its mean
 
     /// What it cannot do without.
     [[nodiscard]] importance_needs needs() const
@@ -48,18 +49,19 @@ struct prune_method
             all.curvature = all.curvature || one.curvature;
             all.activations = all.activations || one.activations;
         }
-        return score == prune_score::weights ? all : importance_needs{};
+        return score == prune_score::weights || score == prune_score::screening ? all : importance_needs{};
     }
 };
 
-/// Reads "magnitude", "taylor", "taylor_2nd", "taylor_2nd_signed", "wanda", "random", "ablation", "probe", "auto", "mixed" (Taylor and
-/// Wanda), or a mixture with weights: "mixed:taylor+0.5*wanda".
+/// Reads "magnitude", "taylor", "taylor_2nd", "taylor_2nd_signed", "wanda", "random", "ablation", "probe", "auto", "screening" (of what
+/// Taylor says; "screening:magnitude" of what magnitude says), "mixed" (Taylor and Wanda), or a mixture with weights:
+/// "mixed:taylor+0.5*wanda".
 ///
 /// @throws std::invalid_argument  the text is none of these
 [[nodiscard]] inline prune_method parse_prune_method(std::string_view text)
 {
-    constexpr const char* known = "magnitude, taylor, taylor_2nd, taylor_2nd_signed, wanda, random, ablation, probe, auto, mixed, or a "
-                                  "mixture such as mixed:taylor+0.5*wanda";
+    constexpr const char* known = "magnitude, taylor, taylor_2nd, taylor_2nd_signed, wanda, random, ablation, probe, screening, "
+                                  "auto, mixed, or a mixture such as mixed:taylor+0.5*wanda";
     prune_method result{.name = std::string(text)};
     if (text == "ablation" || text == "probe" || text == "auto") {
         result.score = text == "ablation" ? prune_score::ablation : text == "probe" ? prune_score::probe : prune_score::automatic;
@@ -68,6 +70,13 @@ struct prune_method
     if (const auto method = parse_importance_method(text)) {
         result.parts = {{*method, 1}};
         return result;
+    }
+    if (text == "screening" || text.starts_with("screening:")) {
+        const std::string_view by = text == "screening" ? "taylor" : text.substr(10);
+        prune_method cheap = parse_prune_method(by);
+        require(cheap.score == prune_score::weights, "parse_prune_method(text): '{}' screens by '{}', which is no score of weights", printable(text),
+                printable(by));
+        return {.name = std::string(text), .score = prune_score::screening, .parts = std::move(cheap.parts)};
     }
     if (text == "mixed") {
         result.parts = {{importance_method::taylor, 1}, {importance_method::wanda, 1}};

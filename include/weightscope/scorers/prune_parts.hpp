@@ -31,6 +31,16 @@ inline bool may_lose(const group_family& family, std::size_t f, const grouped_mo
              || std::find(options.freeze_layers.begin(), options.freeze_layers.end(), family.layer) != options.freeze_layers.end());
 }
 
+inline std::vector<group_place> eligible_groups(const grouped_model& groups, const selection_options& options)
+{
+    std::vector<group_place> result;
+    for (std::size_t f = 0; f < groups.families.size(); ++f)
+        if (may_lose(groups.families[f], f, groups, options))
+            for (std::size_t u = 0; u < groups.families[f].unit_count; ++u)
+                result.push_back({f, u});
+    return result;
+}
+
 inline std::string part_of_kind(group_kind kind)
 {
     switch (kind) {

@@ -55,6 +55,7 @@ struct study_pruning_options
     std::size_t threads = 0;            ///< 0: one per core
     std::uint64_t seed = 0;
     std::string fingerprint = {};       ///< of the calibration data
+    double resolution = 0;              ///< standard errors that a collected curvature must reach, else it counts as 0
 };
 
 /// How good a model is on the data that it is measured on.

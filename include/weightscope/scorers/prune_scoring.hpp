@@ -55,6 +55,7 @@ public:
             how.wanda.orientation = orientation(tensor);
             how.random = {.seed = options_.seed, .name = t.name};
             how.taylor_2nd.curvature = curvature_input::automatic;
+            how.taylor_2nd.resolution = options_.resolution;
             parts.push_back(visit(t, [&](const auto& weights) {
                 return with_source(weights, [&](const weight_source& source) { return score_weights(source, t.shape, info, how); });
             }));
@@ -99,9 +100,11 @@ public:
             case importance_method::wanda: one = "|w| √(Σ x²)"; break;
             case importance_method::random: one = "uniform in [0, 1)"; break;
             }
+            const bool curved = part.method == importance_method::taylor_2nd || part.method == importance_method::taylor_2nd_signed;
+            const std::string resolved = curved && options_.resolution > 0 ? fmt::format(", h = 0 below {:g} standard errors", options_.resolution) : "";
             if (method.parts.size() == 1)
-                return std::string(one);
-            text += fmt::format("{}{:g} ({}) / mean", text.empty() ? "" : " + ", part.weight, one);
+                return std::string(one) + resolved;
+            text += fmt::format("{}{:g} ({}{}) / mean", text.empty() ? "" : " + ", part.weight, one, resolved);
         }
         return text;
     }

@@ -18,10 +18,13 @@
 #include <weightscope/scorers/prune_collect.hpp>
 #include <weightscope/scorers/prune_groups.hpp>
 #include <weightscope/scorers/prune_measure.hpp>
+#include <weightscope/scorers/prune_parts.hpp>
 #include <weightscope/scorers/prune_result.hpp>
 #include <weightscope/scorers/prune_scoring.hpp>
+#include <weightscope/scorers/prune_screening.hpp>
 #include <weightscope/scorers/prune_sources.hpp>
 #include <weightscope/scorers/prune_weights.hpp>
+#include <weightscope/scorers/screening.hpp>
 #include <weightscope/scorers/transformer_groups.hpp>
 
 namespace weightscope {
@@ -96,9 +99,23 @@ inline prune_plan plan_pruning(const model& m, const prune_sources& sources, stu
         plan.seconds += seconds;
         plan.lines.push_back(fmt::format("{}: {} losses of {} batches, about {:.3g} s", what, passes, evaluator.batch_count(), seconds));
     };
+    const std::vector<group_place> eligible =
+        options.unit == prune_unit::group ? eligible_groups(scope.groups, options.selection) : std::vector<group_place>{};
+    const auto add_screening = [&](const prune_method& method) {
+        any_evaluator& evaluator = *sources.calibration().evaluator;
+        const auto rounds =
+            screening_rounds(eligible.size(), evaluator.batch_count(), screening_for(scope.groups, eligible, options.selection), prune_caller);
+        const std::size_t losses = screening_losses(rounds);
+        const double seconds = seconds_of([&] { (void)evaluator.loss(0); }) * static_cast<double>(losses);
+        plan.counts.losses += losses;
+        plan.seconds += seconds;
+        plan.lines.push_back(fmt::format("{}: {} rounds, {} losses of a batch, about {:.3g} s", method.name, rounds.size(), losses, seconds));
+    };
     for (const prune_method& method : options.methods)
         if (method.score == prune_score::ablation || method.score == prune_score::probe)
-            add_losses(sources.calibration(), scope.groups.group_count() * (method.score == prune_score::probe ? 2 : 1) + 1, method.name);
+            add_losses(sources.calibration(), eligible.size() * (method.score == prune_score::probe ? 2 : 1) + 1, method.name);
+        else if (method.score == prune_score::screening)
+            add_screening(method);
     if (const std::size_t removals = validation_count(options, collector); removals > 0)
         add_losses(sources.calibration(), removals + 8 * options.methods.size(), "validation");
     if (const prune_evaluator& e = sources.measuring())

@@ -152,6 +152,8 @@ score_sums fill_scores(const weight_source& weights, const score_inputs& inputs,
         const auto part = [&](const importance_values* values, std::size_t slot, std::size_t at, std::size_t count) -> const double* {
             if (values == nullptr)
                 return nullptr;
+            if (const double* const there = values->doubles(at))
+                return there;
             values->read(at, std::span(memory).subspan(slot * most, count));
             return memory.data() + slot * most;
         };

@@ -23,6 +23,7 @@ struct screening_options
     std::size_t candidates = 400;    ///< groups to begin with: those with the lowest cheap scores
     std::size_t first_batches = 1;   ///< of the first round; each further round takes twice as many
     evaluation_options evaluation = {};  ///< without a resume file
+    std::vector<double> costs = {};      ///< of the groups: changes of the loss are divided by it before they are compared; empty: all 1
 };
 
 /// One group and how far it got.
@@ -82,6 +83,8 @@ inline screening_result screen(any_evaluator& evaluator, std::span<const weight_
     const evaluation_counts before = evaluator.counts();
     require(groups.size() == cheap.size(), "{}: {} groups and {} cheap scores, expected one for each", caller, groups.size(), cheap.size());
     require(!groups.empty(), "{}: there are no groups, expected 1 or more", caller);
+    require(options.costs.empty() || options.costs.size() == groups.size(), "{}: {} groups and {} costs, expected one for each", caller, groups.size(),
+            options.costs.size());
     require(options.evaluation.resume.empty(), "{}: rounds keep no resume file, expected options.evaluation.resume to be empty", caller);
     const auto batches = chosen_batches(evaluator, options.evaluation, caller);
     const auto rounds = screening_rounds(groups.size(), batches.size(), options, caller);
@@ -90,6 +93,7 @@ inline screening_result screen(any_evaluator& evaluator, std::span<const weight_
         result.groups.push_back({.group = g, .cheap = cheap[g]});
     const auto order = [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; };  // NaN last: nobody removes what breaks the model
     std::stable_sort(result.groups.begin(), result.groups.end(), [&](const auto& a, const auto& b) { return order(a.cheap, b.cheap); });
+    const auto worth = [&](const screened_group& g) { return options.costs.empty() ? g.measured : g.measured / options.costs[g.group]; };
     for (const screening_round& round : rounds) {
         group_probe_options probe{.ablate = true, .scale = false, .evaluation = options.evaluation};
         probe.evaluation.batches.assign(batches.begin(), batches.begin() + static_cast<std::ptrdiff_t>(round.batches));
@@ -103,7 +107,7 @@ inline screening_result screen(any_evaluator& evaluator, std::span<const weight_
             ++result.groups[i].rounds;
         }
         std::stable_sort(result.groups.begin(), result.groups.begin() + static_cast<std::ptrdiff_t>(round.groups),
-                         [&](const auto& a, const auto& b) { return order(a.measured, b.measured); });
+                         [&](const auto& a, const auto& b) { return order(worth(a), worth(b)); });
     }
     result.verified_count = rounds.back().groups;
     result.counts = evaluator.counts() - before;
@@ -117,7 +121,7 @@ inline screening_result screen(any_evaluator& evaluator, std::span<const weight_
 ///
 /// @param evaluator  forward_evaluator; its weights are changed and put back
 /// @param groups     see weight_group
-/// @param cheap      a score for each, such as magnitude or Taylor: NaN comes last
+/// @param cheap      a score for each, such as magnitude or Taylor, by its cost where options.costs are given: NaN comes last
 /// @param options    see screening_options
 /// @return           see screening_result
 /// @throws std::invalid_argument  there are no groups, not a score for each, or an option is out of range
@@ -139,14 +143,7 @@ template <class E>
     constexpr auto caller = "plan_screening(evaluator, groups, options)";
     auto held = detail::hold(evaluator);
     const auto batches = detail::chosen_batches(held, options.evaluation, caller);
-    double largest = 0;
-    for (const weight_group& group : groups) {
-        detail::require_group(held, group, caller);
-        double bytes = 0;
-        for (const weight_slice& slice : group.slices)
-            bytes += static_cast<double>((slice.count - 1) * slice.stride + 1) * static_cast<double>(bits_of(held.weights()[slice.tensor].dtype) / 8);
-        largest = std::max(largest, bytes);
-    }
+    const double largest = detail::largest_group_bytes(held, groups, caller);
     evaluation_plan plan;
     const double per_batch = detail::median_seconds([&] { (void)held.loss(batches[0]); });
     plan.seconds_per_loss = per_batch * static_cast<double>(batches.size());

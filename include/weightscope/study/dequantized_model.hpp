@@ -92,9 +92,7 @@ inline std::vector<located_layer> layers_to_write(const char* caller, const std:
                 "{}: {} is a file of the model itself, expected another one", caller, path.string());
     }
     std::vector<located_layer> layers = locate_layers(m, study.settings);
-    const bool same = std::equal(layers.begin(), layers.end(), study.layers.begin(), study.layers.end(),
-                                 [](const auto& a, const auto& b) { return a.layer.name == b.name && a.layer.shape == b.shape; });
-    require(same, "{}: the study is of another model, expected one of {}", caller, m.path.string());
+    require_study_of(caller, m, study, layers);
     for (std::size_t i = 0; i < layers.size(); ++i)
         require(study.layers[i].error.empty(), "{}: {} could not be measured: {}", caller, printable(study.layers[i].name),
                 study.layers[i].error);

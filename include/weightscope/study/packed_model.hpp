@@ -15,8 +15,10 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/study/dequantized_model.hpp>
+#include <weightscope/core/error.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/printable.hpp>
 #include <weightscope/io/safetensors.hpp>
 #include <weightscope/study/open_packed.hpp>
 #include <weightscope/quantizers/packed_codes.hpp>
@@ -109,6 +111,8 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
                                       .produce = [&tensor] { return value_bytes_of(tensor); }});
             continue;
         }
+        require(study.schemes[s].plain(), "write_packed(path, model, study, variant): {} is {}, expected plain integer codes, which alone can be packed; "
+                "write it decoded instead", printable(layer.name), to_string(study.schemes[s]));
         append_packed(result.tensors, tensor, layer, study.schemes[s]);
         const nlohmann::ordered_json entry = {{"scheme", to_string(study.schemes[s])},
                                               {"shape", quantized_shape(layer)},
@@ -122,7 +126,7 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
 }  // namespace detail
 
 /// Size in bytes of the file that write_packed() would write, header included.
-/// @throws std::invalid_argument  another model, no such variant, or a layer that was not measured
+/// @throws std::invalid_argument  another model, no such variant, a layer that was not measured, or codes that are no plain integers
 [[nodiscard]] inline std::uint64_t packed_bytes(const model& m, const quantization_study_result& study, std::size_t variant)
 {
     const auto layers = detail::layers_to_write("packed_bytes(model, study, variant)", {}, m, study, variant);

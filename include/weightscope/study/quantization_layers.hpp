@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/core/error.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
@@ -144,6 +145,14 @@ inline std::vector<located_layer> locate_layers(const model& m, const quantizati
     join_equal_layers(layers);
     mark_first_and_last(layers);
     return layers;
+}
+
+// `layers` are those of the model, found with the settings of the study.
+inline void require_study_of(const char* caller, const model& m, const quantization_study_result& study, const std::vector<located_layer>& layers)
+{
+    const bool same = std::equal(layers.begin(), layers.end(), study.layers.begin(), study.layers.end(),
+                                 [](const auto& a, const auto& b) { return a.layer.name == b.name && a.layer.shape == b.shape; });
+    require(same, "{}: the study is of another model, expected one of {}", caller, m.path.string());
 }
 
 }  // namespace detail

@@ -1,0 +1,269 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/metric.hpp>
+#include <weightscope/core/progress.hpp>
+#include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/compare_outputs.hpp>
+#include <weightscope/evaluators/evaluator.hpp>
+#include <weightscope/evaluators/metrics.hpp>
+#include <weightscope/evaluators/weight_patch.hpp>
+
+namespace weightscope {
+
+struct model_quality_options
+{
+    bool figures = false;            ///< also the evaluator's own figures: one more call a batch
+    double kept_output_bytes = 1e9;  ///< outputs of the unchanged model that are kept; those that do not fit are made again for every change
+};
+
+/// How good a model is on an evaluator's data.
+struct model_quality
+{
+    metric loss = {};               ///< mean over all that the batches count
+    metric perplexity = {};         ///< exp(loss), for a loss per token
+    metric loss_change = {};        ///< from the unchanged model
+    metric loss_change_error = {};  ///< standard error of loss_change over the batches, each compared with itself; missing for one batch
+    std::vector<named_metric> figures = {};  ///< the evaluator's own, on request
+    output_comparison outputs = {};          ///< with those of the unchanged model; missing where the evaluator has none
+};
+
+/// What measuring will cost.
+struct model_quality_plan
+{
+    evaluation_counts counts = {};  ///< of the calls that are left
+    double seconds = 0;
+    double memory_bytes = 0;        ///< of outputs that are kept
+};
+
+namespace detail {
+
+inline metric mean_of(const loss_value& sum)
+{
+    return sum.count > 0 ? metric(sum.mean()) : metric::missing("nothing was counted");
+}
+
+inline output_comparison no_outputs(const char* reason)
+{
+    output_comparison result;
+    for (metric* m : {&result.mae, &result.rmse, &result.psnr_db, &result.cosine, &result.kl_divergence, &result.top1_agreement})
+        *m = metric::missing(reason);
+    return result;
+}
+
+}  // namespace detail
+
+/// Measures a model and what changes of its weights do to it: loss, perplexity, and how far the outputs move.
+///
+///     quality_meter meter(evaluator);
+///     const model_quality before = meter.original();
+///     const model_quality after = meter.changed([&](weight_patch& patch) { patch.write(tensor, 0, quantized_bytes); });
+///
+/// Weights are changed in place and put back: no second model is held, but the bytes that a change replaces.
+class quality_meter
+{
+public:
+    using weight_change = std::function<void(weight_patch&)>;
+
+    /// Runs one batch, for the plan.
+    /// @param evaluator  forward_evaluator, better also output_evaluator; must outlive the meter
+    template <forward_evaluator E>
+    explicit quality_meter(E& evaluator, const model_quality_options& options = {})
+        : evaluator_(std::make_unique<detail::evaluator_holder<E&>>(evaluator)), options_(options)
+    {
+        if constexpr (output_evaluator<E>) {
+            bool supported = true;
+            if constexpr (requires { { evaluator.supports_outputs() } -> std::convertible_to<bool>; })
+                supported = evaluator.supports_outputs();
+            if (supported)
+                outputs_ = [&evaluator](std::size_t batch) { return model_outputs(evaluator.outputs(batch)); };
+        }
+        probe();
+    }
+
+    /// The calls that measuring the unchanged model, if it is not yet done, and so many changes take from here on.
+    [[nodiscard]] model_quality_plan plan(std::size_t changes) const
+    {
+        const std::size_t batches = evaluator_->batch_count(), kept = kept_count();
+        model_quality_plan result;
+        result.counts.losses = batches * (changes + (losses_.empty() ? 1 : 0));
+        if (has_figures())
+            result.counts.measures = result.counts.losses;
+        if (outputs_) {
+            result.counts.outputs = (losses_.empty() ? kept - kept_.size() : 0) + changes * (batches + (batches - kept));
+            result.memory_bytes = static_cast<double>(kept) * output_bytes_;
+        }
+        result.seconds = seconds_ * static_cast<double>(result.counts.losses + result.counts.outputs + result.counts.measures);
+        return result;
+    }
+
+    /// The unchanged model. Measured once.
+    model_quality original(progress_reporter* progress = nullptr)
+    {
+        model_quality result;
+        if (losses_.empty()) {
+            losses_ = measure_losses(progress);
+            if (has_figures())
+                figures_ = measure_figures(progress);
+            while (outputs_ && kept_.size() < kept_count()) {
+                kept_.push_back(outputs_(kept_.size()));
+                tell(progress);
+            }
+        }
+        summarize(losses_, result);
+        result.figures = figures_;
+        result.loss_change = 0.0;
+        result.loss_change_error = metric::missing("nothing is changed");
+        result.outputs = detail::no_outputs(outputs_ ? "nothing is changed" : "no outputs");
+        return result;
+    }
+
+    /// The model with some weights changed, compared with the unchanged one.
+    /// @param hold  makes what shall live while the changed model runs, such as an activation_patch; may be empty
+    model_quality changed(const weight_change& change, progress_reporter* progress = nullptr,
+                          const std::function<std::shared_ptr<void>()>& hold = {})
+    {
+        (void)original(progress);
+        model_quality result;
+        output_comparer comparer;
+        {
+            weight_patch patch(*evaluator_);
+            change(patch);
+            const std::shared_ptr<void> held = hold ? hold() : nullptr;
+            const std::vector<loss_value> losses = measure_losses(progress);
+            if (has_figures())
+                result.figures = measure_figures(progress);
+            for (std::size_t batch = 0; batch < kept_.size(); ++batch) {
+                comparer.add(kept_[batch], outputs_(batch));
+                tell(progress);
+            }
+            patch.restore();
+            summarize(losses, result);
+        }
+        for (std::size_t batch = kept_.size(); outputs_ && batch < evaluator_->batch_count(); ++batch) {
+            const model_outputs before = outputs_(batch);
+            tell(progress);
+            weight_patch patch(*evaluator_);
+            change(patch);
+            const std::shared_ptr<void> held = hold ? hold() : nullptr;
+            const model_outputs after = outputs_(batch);
+            patch.restore();
+            comparer.add(before, after);
+            tell(progress);
+        }
+        result.outputs = outputs_ ? comparer.result() : detail::no_outputs("no outputs");
+        return result;
+    }
+
+    [[nodiscard]] const std::vector<weight_info>& weights() const { return evaluator_->weights(); }
+    [[nodiscard]] std::size_t batch_count() const { return evaluator_->batch_count(); }
+
+private:
+    // The dearest call that will be made, once, and how long it took.
+    void probe()
+    {
+        require(evaluator_->batch_count() > 0, "quality_meter(evaluator): the evaluator has no batch, expected 1 or more");
+        const auto start = std::chrono::steady_clock::now();
+        if (outputs_) {
+            model_outputs first = outputs_(0);
+            output_bytes_ = static_cast<double>(first.values.size() * sizeof(float));
+            if (kept_count() > 0)
+                kept_.push_back(std::move(first));
+        } else {
+            (void)evaluator_->loss(0);
+        }
+        seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+
+    bool has_figures() const { return options_.figures && !evaluator_->metrics().empty(); }
+
+    std::size_t kept_count() const
+    {
+        const std::size_t batches = outputs_ ? evaluator_->batch_count() : 0;
+        return output_bytes_ > 0 ? std::min(batches, static_cast<std::size_t>(options_.kept_output_bytes / output_bytes_)) : batches;
+    }
+
+    static void tell(progress_reporter* progress)
+    {
+        if (progress)
+            progress->finished("forward passes", 1);
+    }
+
+    std::vector<loss_value> measure_losses(progress_reporter* progress)
+    {
+        std::vector<loss_value> losses;
+        for (std::size_t batch = 0; batch < evaluator_->batch_count(); ++batch) {
+            losses.push_back(evaluator_->loss(batch));
+            tell(progress);
+        }
+        return losses;
+    }
+
+    std::vector<named_metric> measure_figures(progress_reporter* progress)
+    {
+        std::vector<named_metric> result;
+        std::vector<loss_value> sums(evaluator_->metrics().size()), values(sums.size());
+        for (std::size_t batch = 0; batch < evaluator_->batch_count(); ++batch) {
+            values.assign(values.size(), {});
+            evaluator_->measure(batch, values);
+            tell(progress);
+            for (std::size_t m = 0; m < sums.size(); ++m) {
+                sums[m].sum += values[m].sum;
+                sums[m].count += values[m].count;
+            }
+        }
+        for (std::size_t m = 0; m < sums.size(); ++m) {
+            const metric_info& info = evaluator_->metrics()[m];
+            result.push_back({.name = info.name, .higher_is_better = info.higher_is_better, .value = detail::mean_of(sums[m])});
+        }
+        return result;
+    }
+
+    void summarize(const std::vector<loss_value>& losses, model_quality& result) const
+    {
+        loss_value sum;
+        double change = 0;
+        for (std::size_t b = 0; b < losses.size(); ++b) {
+            sum.sum += losses[b].sum;
+            sum.count += losses[b].count;
+            change += losses[b].sum - losses_[b].sum;
+        }
+        result.loss = detail::mean_of(sum);
+        result.perplexity = result.loss.exists() ? metric(std::exp(result.loss.value)) : result.loss;
+        if (!result.loss.exists()) {
+            result.loss_change = result.loss_change_error = result.loss;
+            return;
+        }
+        const double mean = change / sum.count, batches = static_cast<double>(losses.size());
+        result.loss_change = mean;
+        // of a ratio of sums: residuals of each batch from its own share of the mean
+        double squares = 0;
+        for (std::size_t b = 0; b < losses.size(); ++b) {
+            const double residual = losses[b].sum - losses_[b].sum - mean * losses[b].count;
+            squares += residual * residual;
+        }
+        result.loss_change_error = losses.size() > 1 ? metric(std::sqrt(squares * batches / (batches - 1)) / sum.count) : metric::missing("one batch");
+    }
+
+    std::unique_ptr<detail::any_evaluator> evaluator_;
+    model_quality_options options_;
+    std::function<model_outputs(std::size_t)> outputs_ = {};
+    double output_bytes_ = 0, seconds_ = 0;
+    std::vector<model_outputs> kept_ = {};   // of the unchanged model
+    std::vector<loss_value> losses_ = {};    // of the unchanged model
+    std::vector<named_metric> figures_ = {};
+};
+
+}  // namespace weightscope

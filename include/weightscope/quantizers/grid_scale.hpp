@@ -1,0 +1,251 @@
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <weightscope/core/scalars.hpp>
+#include <weightscope/quantizers/grid_numbers.hpp>
+#include <weightscope/quantizers/scale_rules.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+
+namespace weightscope::detail {
+
+struct grid_scale_kernel
+{
+    // 2^(code - 127)
+    [[gnu::always_inline]] static float power_of(std::int32_t code)
+    {
+        return std::bit_cast<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
+    }
+
+    [[gnu::always_inline]] static void powers(const grid_numbers& n, const float* __restrict high, std::size_t groups, float* __restrict s)
+    {
+        const int e = n.highest_exponent, half = 1 << (22 - n.mantissa_bits);
+        const float one_over_top = static_cast<float>(1 / static_cast<double>(n.top));
+        switch (n.base) {
+        case scale_base::power_ceil:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const auto bits = std::bit_cast<std::int32_t>(high[g]);
+                s[g] = power_of((bits >> 23) + ((bits & 0x7fffff) != 0) - e);
+            }
+            return;
+        case scale_base::power_up:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float wanted = high[g] * one_over_top;
+                const auto bits = std::bit_cast<std::int32_t>(wanted);
+                const std::int32_t rest = bits & 0x7fffff, least = bits >> 23 == 0 ? 0x400000 : 0;
+                s[g] = power_of((bits >> 23) + (rest > least));
+            }
+            return;
+        case scale_base::power_even:
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = power_of(((std::bit_cast<std::int32_t>(high[g]) + half) >> 23) - e);
+            return;
+        default:
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = power_of((std::bit_cast<std::int32_t>(high[g]) >> 23) - e);
+        }
+    }
+
+    [[gnu::always_inline]] static void ranges(const grid_numbers& n, const float* __restrict low, const float* __restrict high, std::size_t groups,
+                                              float* __restrict s)
+    {
+        const float half = n.span / 2, least_range = static_cast<float>(n.rules.least_range);
+        switch (n.base) {
+        case scale_base::half_span:
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = high[g] / half;
+            return;
+        case scale_base::half_span_signed:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float m = -low[g] > high[g] ? -low[g] : high[g];
+                s[g] = m / (low[g] < 0 ? half : n.span);
+            }
+            return;
+        case scale_base::span:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float first = n.rules.holds_zero && low[g] > 0 ? 0 : low[g], last = n.rules.holds_zero && high[g] < 0 ? 0 : high[g];
+                const float range = last - first;
+                s[g] = (range < least_range ? least_range : range) / n.span;
+            }
+            return;
+        case scale_base::signed_largest:
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = (-low[g] >= high[g] ? low[g] + 0.0F : high[g]) / n.lowest;  // of zeros -0, whatever their signs
+            return;
+        case scale_base::signed_side:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float side = low[g] < 0 ? -low[g] : low[g];
+                s[g] = (side >= high[g] ? side : -high[g]) / -n.lowest;
+            }
+            return;
+        default: break;
+        }
+        const float both = n.top * n.global;
+        if (n.rules.global == global_scale::multiplier)
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = high[g] / both;
+        else if (n.rules.global == global_scale::divisor)
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = n.global * (high[g] / n.top);
+        else
+            for (std::size_t g = 0; g < groups; ++g)
+                s[g] = high[g] / n.top;
+    }
+
+    [[gnu::always_inline]] static void replace_zero(float zero_scale, float* s, std::size_t groups)
+    {
+        for (std::size_t g = 0; g < groups; ++g)
+            s[g] = s[g] == 0 ? zero_scale : s[g];
+    }
+
+    // To a float of so many mantissa bits and no exponent below the lowest, halves to even: by powers of two, which are exact.
+    template <int MantissaBits, int LowestExponent>
+    [[gnu::always_inline]] static float rounded(float x)
+    {
+        const auto bits = std::bit_cast<std::int32_t>(x);
+        const std::int32_t field = bits >> 23 & 0xff, exponent = field > LowestExponent + 127 ? field : LowestExponent + 127;
+        const float larger = x * std::bit_cast<float>((254 + MantissaBits - exponent) << 23);
+        return std::nearbyint(larger) * std::bit_cast<float>((exponent - MantissaBits) << 23);
+    }
+
+    [[gnu::always_inline]] static void store(const grid_numbers& n, const float* s, std::size_t groups, float* stored)
+    {
+        constexpr float half_largest = 65520, infinity = std::numeric_limits<float>::infinity();  // from there on half floats are infinite
+        switch (n.storage) {
+        case scale_type::f16:
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float r = rounded<10, -14>(s[g]);
+                stored[g] = r >= half_largest ? infinity : r <= -half_largest ? -infinity : r;
+            }
+            return;
+        case scale_type::bf16:
+            for (std::size_t g = 0; g < groups; ++g)
+                stored[g] = static_cast<float>(bfloat16(s[g]));
+            return;
+        case scale_type::e4m3:
+            for (std::size_t g = 0; g < groups; ++g)
+                stored[g] = rounded<3, -6>(s[g] > float8_e4m3::max_finite ? float8_e4m3::max_finite : s[g]);
+            return;
+        default:
+            for (std::size_t g = 0; g < groups; ++g)
+                stored[g] = s[g];
+        }
+    }
+
+    [[gnu::always_inline]] static void zeros(const grid_numbers& n, const float* low, const float* high, std::size_t groups, const float* s, float* zero)
+    {
+        for (std::size_t g = 0; g < groups; ++g) {
+            const float first = n.rules.holds_zero && low[g] > 0 ? 0 : low[g], last = n.rules.holds_zero && high[g] < 0 ? 0 : high[g];
+            float z = 0;
+            if (n.rules.in_double) {
+                const double range = static_cast<double>(last - first) / static_cast<double>(n.span);
+                z = range < n.rules.zero_below ? 0 : static_cast<float>(std::nearbyint(static_cast<double>(n.lowest) - static_cast<double>(first) / range));
+            } else if (n.rules.zero_sum) {
+                z = std::nearbyint(n.lowest - first / s[g]);
+            } else {
+                z = n.lowest - std::nearbyint(first / s[g]);
+            }
+            zero[g] = z < n.lowest ? n.lowest : z > n.highest ? n.highest : z;
+        }
+    }
+
+    // Extremes: of |w| where that is enough, else of w.
+    [[gnu::always_inline]] void operator()(const grid_numbers* numbers, const float* low, const float* high, std::size_t groups, grid_groups* out) const
+    {
+        const grid_numbers& n = *numbers;
+        float *scale = out->scale.data(), *stored = out->stored.data(), *multiplier = out->multiplier.data(), *divisor = out->divisor.data();
+        float *subtracted = out->subtracted.data(), *added = out->added.data(), *zero = out->zero.data();
+        for (std::size_t g = 0; g < groups; ++g)
+            subtracted[g] = added[g] = zero[g] = 0;
+        if (n.base >= scale_base::power_floor) {
+            powers(n, high, groups, scale);
+            for (std::size_t g = 0; g < groups; ++g) {
+                stored[g] = scale[g];
+                multiplier[g] = 1 / scale[g];  // exact
+                divisor[g] = 1;
+            }
+            return;
+        }
+        ranges(n, low, high, groups, scale);
+        const auto least = static_cast<float>(n.rules.least_scale), below = static_cast<float>(n.rules.zero_below), zero_scale = static_cast<float>(n.rules.zero_scale);
+        if (below > 0)
+            for (std::size_t g = 0; g < groups; ++g)
+                scale[g] = scale[g] < below ? 0 : scale[g];
+        if (zero_scale > 0)
+            replace_zero(zero_scale, scale, groups);
+        if (least > 0)
+            for (std::size_t g = 0; g < groups; ++g)
+                scale[g] = std::fabs(scale[g]) < least ? least : scale[g];
+        store(n, scale, groups, stored);
+        if (zero_scale > 0)
+            replace_zero(zero_scale, stored, groups);
+        if (n.rules.unrounded)  // codes are made with the scale before it was rounded
+            factors(n, scale, groups, multiplier, divisor);
+        for (std::size_t g = 0; g < groups; ++g)
+            scale[g] = stored[g];
+        if (n.rules.global == global_scale::multiplier)
+            for (std::size_t g = 0; g < groups; ++g)
+                scale[g] = stored[g] * n.global;
+        if (n.rules.global == global_scale::divisor)
+            for (std::size_t g = 0; g < groups; ++g)
+                scale[g] = stored[g] / n.global;
+        if (!n.rules.unrounded)
+            factors(n, scale, groups, multiplier, divisor);
+        if (n.rules.minimum) {
+            for (std::size_t g = 0; g < groups; ++g)
+                subtracted[g] = low[g];
+            store(n, low, groups, added);
+        } else if (n.base == scale_base::span) {
+            zeros(n, low, high, groups, stored, zero);
+        }
+    }
+
+    [[gnu::always_inline]] static void factors(const grid_numbers& n, const float* scale, std::size_t groups, float* multiplier, float* divisor)
+    {
+        if (n.rules.reciprocal)
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float inverse = 1 / scale[g];
+                multiplier[g] = scale[g] == 0 && !n.reciprocal_of_zero ? 0 : inverse;
+                divisor[g] = 1;
+            }
+        else
+            for (std::size_t g = 0; g < groups; ++g) {
+                multiplier[g] = 1;
+                divisor[g] = scale[g] == 0 ? 1 : scale[g];
+            }
+    }
+};
+
+// Just below a power of two the logarithm of a float is rounded up to a whole number.
+inline void follow_logarithm(const grid_numbers& n, const float* high, std::size_t groups, grid_groups& out)
+{
+    for (std::size_t g = 0; g < groups; ++g) {
+        const auto bits = std::bit_cast<std::int32_t>(high[g]);
+        if ((bits & 0x7fff00) != 0x7fff00)
+            continue;
+        const auto exponent = static_cast<std::int32_t>(std::floor(std::log2(high[g])));
+        out.scale[g] = out.stored[g] = grid_scale_kernel::power_of(exponent + 127 - n.highest_exponent);
+        out.multiplier[g] = 1 / out.scale[g];
+    }
+}
+
+// Where the ends of a group are equally far from 0 the first of the two decides the sign of the scale: the lower end counts as 0 where
+// it is not the first.
+inline void follow_first(const float* x, std::size_t count, std::size_t group_size, std::vector<float>& low, const std::vector<float>& high)
+{
+    for (std::size_t g = 0, begin = 0; begin < count; ++g, begin += group_size) {
+        if (-low[g] != high[g] || high[g] == 0)
+            continue;
+        std::size_t i = begin;
+        while (x[i] != low[g] && x[i] != high[g])
+            ++i;
+        low[g] = x[i] == low[g] ? low[g] : 0;
+    }
+}
+
+}  // namespace weightscope::detail

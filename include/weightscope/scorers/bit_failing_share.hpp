@@ -1,0 +1,208 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weightscope/core/metric.hpp>
+#include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/evaluation.hpp>
+#include <weightscope/evaluators/evaluation_plan.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/scorers/bit_candidates.hpp>
+#include <weightscope/scorers/bit_failing_share_result.hpp>
+#include <weightscope/scorers/bit_gauge.hpp>
+#include <weightscope/scorers/bit_population.hpp>
+#include <weightscope/scorers/bit_ranking.hpp>
+#include <weightscope/scorers/bit_search.hpp>
+#include <weightscope/scorers/bit_share.hpp>
+#include <weightscope/scorers/bit_source.hpp>
+#include <weightscope/scorers/bit_tensors.hpp>
+#include <weightscope/scorers/removable.hpp>
+
+namespace weightscope {
+
+namespace detail {
+
+inline failing_stratum stratum_of(const bit_population& population, std::span<const bit_trial> trials, const failing_share_options& options, bool up, double z)
+{
+    failing_stratum result{.kind = population.kind, .bit = population.bit, .failing = {.population = population.size, .sample = trials.size()}};
+    double sum = 0;
+    std::size_t rest = 0;
+    for (const bit_trial& trial : trials) {
+        const double change = trial.outcome == bit_trial_outcome::unchanged ? 0 : trial.deltas.empty() ? 0 : trial.deltas[0];
+        const bool crash = is_crash(trial.outcome);
+        result.crash_count += crash ? 1 : 0;
+        const bool fails = crash || (up ? change : -change) > options.threshold;
+        result.failing.hits += fails ? 1 : 0;
+        if (!fails) {
+            sum += change;
+            ++rest;
+        }
+    }
+    result.share = wilson_interval(result.failing, z, "estimate_failing_share(evaluator, options)");
+    result.mean_change = rest > 0 ? metric(sum / static_cast<double>(rest)) : metric::missing("all flips of the sample fail");
+    return result;
+}
+
+inline void sum_strata(failing_share_result& result, double z, const char* caller)
+{
+    std::vector<counted_sample> failing, crashes;
+    double sum = 0, weight = 0;
+    for (const failing_stratum& s : result.strata) {
+        failing.push_back(s.failing);
+        crashes.push_back({.population = s.failing.population, .sample = s.failing.sample, .hits = s.crash_count});
+        if (s.mean_change.exists()) {
+            const double rest = static_cast<double>(s.failing.population) * static_cast<double>(s.failing.sample - s.failing.hits)
+                              / static_cast<double>(s.failing.sample);
+            sum += rest * s.mean_change.value;
+            weight += rest;
+        }
+    }
+    result.share = stratified_share(failing, z, caller);
+    result.crash_share = stratified_share(crashes, z, caller);
+    result.mean_change = weight > 0 ? metric(sum / weight) : metric::missing("all flips of the sample fail");
+}
+
+inline std::vector<bit_population> bit_populations(const any_evaluator& evaluator, const bit_sources& sources, const failing_share_options& options,
+                                                   std::vector<std::string>& passed_over, const char* caller)
+{
+    bit_selection chosen;
+    std::vector<bit_tensor> tensors = chosen_bit_tensors(sources, {.bits = options.bits, .allow_bias = true, .takes = options.takes}, chosen, caller);
+    static_cast<void>(match_bit_tensors(evaluator, tensors, chosen, caller));
+    passed_over = std::move(chosen.passed_over);
+    return bit_populations(tensors);
+}
+
+inline failing_share_plan plan_failing_share(any_evaluator& evaluator, const bit_sources& sources, const failing_share_options& options,
+                                             const evaluation_budget& budget, const char* caller)
+{
+    const evaluation_counts before = evaluator.counts();
+    std::vector<std::string> ignored;
+    failing_share_plan plan;
+    for (const bit_population& p : bit_populations(evaluator, sources, options, ignored, caller))
+        plan.population += p.size;
+    const auto batches = chosen_batches(evaluator, options.evaluation, caller);
+    const bit_gauge gauge(evaluator, batches, {options.metric}, caller);
+    evaluation_plan& cost = plan.evaluation;
+    cost.seconds_per_loss = median_seconds([&] { (void)gauge.look(evaluator); });
+    const double others = evaluator.metrics().empty() ? 0 : static_cast<double>(batches.size());
+    const std::size_t wanted = options.samples > 0 ? options.samples : failing_share_sample_size(plan.population, options.margin, options.confidence);
+    plan.samples = std::min(plan.population, affordable(budget, wanted, static_cast<double>(batches.size()), cost.seconds_per_loss,
+                                                        static_cast<double>(batches.size()) + others, cost.seconds_per_loss));
+    const evaluation_counts each = gauge.cost();
+    cost.counts.losses = plan.samples * each.losses + batches.size();
+    cost.counts.measures = plan.samples * each.measures + static_cast<std::size_t>(others);
+    cost.seconds = (static_cast<double>(plan.samples) + 1) * cost.seconds_per_loss;
+    cost.predicted_relative_error = metric::missing("the margin tells");
+    if (plan.samples == 0) {
+        cost.refusal = "the budget does not buy a single flip; raise it, or take fewer batches";
+    } else if (plan.samples < plan.population) {  // of a share of one half
+        const double z = share_quantile(options.confidence, caller), n = static_cast<double>(plan.samples), all = static_cast<double>(plan.population);
+        plan.margin = z / 2 * std::sqrt((all - n) / (n * (all - 1)));
+    }
+    cost.spent = evaluator.counts() - before;
+    return plan;
+}
+
+inline failing_share_result estimate_failing_share(any_evaluator& evaluator, const bit_sources& sources, const failing_share_options& options,
+                                                   const model* stored, const char* caller)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const evaluation_counts before = evaluator.counts();
+    const double z = share_quantile(options.confidence, caller);
+    failing_share_result result{.options = options};
+    const std::vector<bit_population> populations = bit_populations(evaluator, sources, options, result.passed_over, caller);
+    std::vector<std::size_t> sizes;
+    for (const bit_population& p : populations) {
+        sizes.push_back(p.size);
+        result.population += p.size;
+    }
+    const std::size_t wanted = options.samples > 0 ? options.samples : failing_share_sample_size(result.population, options.margin, options.confidence);
+    const std::vector<std::size_t> shares = shares_of_strata(sizes, wanted);
+    std::vector<bit_candidate> drawn;
+    std::vector<unsigned> bits;
+    for (std::size_t p = 0; p < populations.size(); ++p) {
+        const std::vector<bit_candidate> some = draw_bits(populations[p], shares[p], options.evaluation.seed);
+        drawn.insert(drawn.end(), some.begin(), some.end());
+        bits.insert(bits.end(), some.size(), populations[p].bit);
+    }
+    result.samples = drawn.size();
+
+    rank_bits_options how{.bits = options.bits, .search = bit_search::independent, .metric = options.metric, .goal = options.goal, .top_b = 10,
+                          .evaluation = options.evaluation};
+    bit_search_job job(evaluator, drawn, how, stored, caller, bits);
+    bit_ranking& ranking = result.ranking;
+    ranking = {.metrics = job.gauge.names(), .maximized = job.up, .options = how, .candidate_count = drawn.size(), .all_candidate_count = drawn.size()};
+    ranking.options.bits = job.set.name;
+    ranking.options.evaluation.progress = {};
+    ranking.options.evaluation.resume.clear();
+    result.options.evaluation = ranking.options.evaluation;
+    ranking.fingerprint = bit_model_fingerprint(evaluator, job.gauge.batches());
+    bit_search_runner runner(job, ranking, caller);
+    search_independent(job, runner, ranking);
+    runner.finish();
+
+    std::span<const bit_trial> trials = ranking.trials;
+    for (std::size_t p = 0; p < populations.size(); ++p) {
+        if (shares[p] > 0)
+            result.strata.push_back(stratum_of(populations[p], trials.first(shares[p]), options, job.up, z));
+        trials = trials.subspan(shares[p]);
+    }
+    for (const bit_trial& trial : ranking.trials)
+        ++ranking.outcomes[static_cast<std::size_t>(trial.outcome)];
+    sum_strata(result, z, caller);
+    ranking.counts = evaluator.counts() - before;
+    ranking.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+}
+
+}  // namespace detail
+
+/// What share of all single-bit flips makes the model fail, from a random sample of them.
+///
+///     const failing_share_result r = estimate_failing_share(evaluator, {.bits = "all", .margin = 0.01});
+///     r.share.lower, r.share.upper
+///
+/// Strata are the kinds of tensors (names with their numbers left out) times the bits; each gets a part of the sample by its size, drawn
+/// without replacement by a generator that depends on the seed, the kind and the bit alone. See stratified_share() for the intervals.
+///
+/// @param evaluator  forward_evaluator; its weights are changed and put back
+/// @param options    see failing_share_options
+/// @return           see failing_share_result; the same for any number of threads with a deterministic evaluator
+/// @throws std::invalid_argument  as rank_bits(), or margin or confidence out of range
+/// @throws cancelled              the progress callback returned false; with a resume file the run can go on later
+/// @note   at most one pass over the data for each flip of the sample, and one for the unchanged model. With fewer samples than strata
+///         the smallest strata have none and are not in the share.
+/// @see    Leveugle, Calvez, Maistri & Vanhauwaert 2009, doi:10.1109/DATE.2009.5090716
+template <forward_evaluator E>
+[[nodiscard]] failing_share_result estimate_failing_share(E& evaluator, const failing_share_options& options = {})
+{
+    auto held = detail::hold(evaluator);
+    return detail::estimate_failing_share(held, detail::bit_sources_of(held), options, nullptr, "estimate_failing_share(evaluator, options)");
+}
+
+/// Says what estimate_failing_share() will cost, and how many flips a budget allows.
+///
+/// @note costs three passes over the data
+template <forward_evaluator E>
+[[nodiscard]] failing_share_plan plan_failing_share(E& evaluator, const failing_share_options& options = {}, const evaluation_budget& budget = {})
+{
+    auto held = detail::hold(evaluator);
+    return detail::plan_failing_share(held, detail::bit_sources_of(held), options, budget, "plan_failing_share(evaluator, options)");
+}
+
+/// The same for the bits that a model is stored in, see rank_bits().
+template <forward_evaluator E>
+[[nodiscard]] failing_share_result estimate_failing_share(const model& m, E& evaluator, const failing_share_options& options = {})
+{
+    auto held = detail::hold(evaluator);
+    return detail::estimate_failing_share(held, detail::bit_sources_of(m), options, &m, "estimate_failing_share(model, evaluator, options)");
+}
+
+}  // namespace weightscope

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/bit_layout.hpp>
+#include <weightscope/core/ggml_type.hpp>
+#include <weightscope/evaluators/evaluation.hpp>
+#include <weightscope/io/bit_location.hpp>
+#include <weightscope/io/dtype.hpp>
+#include <weightscope/io/gguf_decoder.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/io/printable.hpp>
+#include <weightscope/scorers/bit_view.hpp>
+
+namespace weightscope::detail {
+
+// The weights of one tensor of a model or an evaluator, whose codes can be read.
+struct bit_source
+{
+    std::string name = {};
+    std::vector<std::size_t> shape = {};
+    weightscope::dtype dtype = weightscope::dtype::float32;  // of the values
+    std::string storage = {};                    // "F16", "Q4_0"
+    bit_layout layout = {};                      // of a weight's own code
+    std::size_t size = 0;
+    std::shared_ptr<const mapped_file> file = {};
+    std::function<std::unique_ptr<bit_view>()> open = {};
+};
+
+// What there is to flip, and what has been passed over and why.
+struct bit_sources
+{
+    std::vector<bit_source> tensors = {};
+    std::vector<std::string> passed_over = {};  // "model.codes (I32): codes of another tensor"
+};
+
+inline bit_layout bit_layout_of_dtype(dtype type)
+{
+    return with_scalar(type, []<class T>(std::type_identity<T>) { return bit_layout_of<T>(); });
+}
+
+inline bit_sources bit_sources_of(const model& m)
+{
+    bit_sources result;
+    for (const named_tensor& tensor : m.tensors) {
+        const auto pass_over = [&](std::string_view reason) {
+            result.passed_over.push_back(fmt::format("{} ({}): {}", printable(tensor.name), printable(tensor.storage()), reason));
+        };
+        if (!tensor.tied_to.empty() || tensor.size() == 0)
+            continue;
+        bit_source source{.name = tensor.name, .shape = tensor.shape, .dtype = tensor.dtype, .storage = tensor.storage(), .size = tensor.size(), .file = tensor.file};
+        const bool plain = tensor.encoding.empty() && is_numeric(tensor.dtype);  // a decoder then only unpacks or turns
+        const std::vector<bit_part> parts = tensor.part_of.empty() ? bit_parts(tensor) : std::vector<bit_part>();
+        if (!tensor.part_of.empty()) {
+            pass_over("codes or scales of another tensor");
+            continue;
+        }
+        if (parts.empty() && !plain) {
+            pass_over("its weights have no bits of their own that are known here");
+            continue;
+        }
+        source.layout = plain ? bit_layout_of_dtype(tensor.dtype) : parts.front().layout;
+        source.open = [&tensor, plain, layout = source.layout]() -> std::unique_ptr<bit_view> {
+            if (plain && tensor.decoder)
+                return std::make_unique<plain_bit_view>(tensor.dtype, value_bytes_of(tensor));
+            if (plain)
+                return std::make_unique<plain_bit_view>(tensor.dtype, tensor.bytes);
+            if (const ggml_type* type = ggml_bit_type(tensor))
+                return std::make_unique<block_bit_view>(*type, find_ggml_block_decoder(type->name), tensor.bytes);
+            return std::make_unique<packed_bit_view>(layout, tensor.bytes);
+        };
+        result.tensors.push_back(std::move(source));
+    }
+    return result;
+}
+
+inline bit_sources bit_sources_of(const any_evaluator& evaluator)
+{
+    bit_sources result;
+    for (std::size_t t = 0; t < evaluator.weights().size(); ++t) {
+        const weight_info& info = evaluator.weights()[t];
+        if (storage_of(evaluator, t) != t || info.size() == 0)
+            continue;
+        if (!is_numeric(info.dtype)) {
+            result.passed_over.push_back(fmt::format("{} ({}): what its bits stand for is not known here", printable(info.name), to_string(info.dtype)));
+            continue;
+        }
+        result.tensors.push_back({.name = info.name,
+                                  .shape = info.shape,
+                                  .dtype = info.dtype,
+                                  .storage = std::string(to_string(info.dtype)),
+                                  .layout = bit_layout_of_dtype(info.dtype),
+                                  .size = info.size(),
+                                  .open = [&evaluator, t] {
+                                      return std::make_unique<plain_bit_view>(evaluator.weights()[t].dtype, stored_bytes(evaluator, t));
+                                  }});
+    }
+    return result;
+}
+
+}  // namespace weightscope::detail

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/analyzers/bit_map.hpp>
+#include <weightscope/analyzers/bit_map_codes.hpp>
+#include <weightscope/analyzers/bit_map_result.hpp>
+#include <weightscope/core/bit_layout.hpp>
+#include <weightscope/core/bit_set.hpp>
+#include <weightscope/core/environment.hpp>
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/progress.hpp>
+#include <weightscope/io/bit_location.hpp>
+#include <weightscope/io/mapped_file.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/io/name_filter.hpp>
+#include <weightscope/io/printable.hpp>
+#include <weightscope/report/bit_map_study_result.hpp>
+#include <weightscope/study/block_bit_map.hpp>
+
+namespace weightscope {
+
+/// What a flip of each stored bit of a file's tensor would do: those of its codes, and of GGUF blocks also those of the scales and
+/// minima that weights share.
+///
+///     const bit_map_result map = map_bits(tensor);
+///     map.positions[14].nan_count;   // flips of bit 14 that end at NaN
+///
+/// @param tensor   one that bit_parts() knows
+/// @param options  see bit_map_options
+/// @return         see analyze_bit_map; the change of a scale's bit is the largest among the weights that depend on it, and changes in
+///                 blocks are those before the decoder rounds to float
+/// @throws std::invalid_argument  its elements have no bits of their own that are known here, or an option is out of range
+/// @throws io_error               the file changed while it was read
+/// @note  two passes over the bytes; GGUF blocks are decoded a few times each. Same result for any number of threads
+[[nodiscard]] inline bit_map_result map_bits(const named_tensor& tensor, const bit_map_options& options = {})
+{
+    require(options.rms_factor > 0, "map_bits(tensor, options): rms_factor is {}, expected above 0", options.rms_factor);
+    const std::vector<bit_part> parts = bit_parts(tensor);
+    require(!parts.empty(), "map_bits(tensor '{}'): elements stored as {} have no bits of their own that are known here",
+            printable(tensor.name), tensor.storage());
+    return detail::read_verified(tensor.file.get(), [&] {
+        if (const ggml_type* type = detail::ggml_bit_type(tensor))
+            return detail::map_bits_of_blocks(tensor, *type, options);
+        const bit_layout& layout = parts.front().layout;
+        const std::size_t alignment = layout.bits % 8 == 0 ? layout.bits / 8 : 1;
+        const std::byte* data = tensor.bytes.data();
+        std::vector<std::byte> copy;
+        if (reinterpret_cast<std::uintptr_t>(data) % alignment != 0) {
+            copy.assign(tensor.bytes.begin(), tensor.bytes.end());
+            data = copy.data();
+        }
+        return detail::map_bits({.data = data, .size = tensor.size(), .layout = layout}, options);
+    });
+}
+
+namespace detail {
+
+inline std::string why_no_bits(const named_tensor& tensor, const model& m)
+{
+    const auto is_part = [&](const named_tensor& other) { return other.part_of == tensor.name; };
+    return std::any_of(m.tensors.begin(), m.tensors.end(), is_part)
+               ? fmt::format("stored as {}: the bits are those of its codes and scales, which are listed by themselves", tensor.storage())
+               : fmt::format("stored as {}: no bits of its own that are known here", tensor.storage());
+}
+
+// Leaves only the positions whose bits are wanted.
+inline void keep_bits(bit_map_result& map, const named_tensor& tensor, const bit_set& wanted)
+{
+    for (const bit_part& part : bit_parts(tensor)) {
+        const std::vector<unsigned> bits = bits_in(wanted, part.layout);
+        std::erase_if(map.positions,
+                      [&](const bit_position& p) { return p.part == part.name && !std::binary_search(bits.begin(), bits.end(), p.bit); });
+    }
+}
+
+}  // namespace detail
+
+/// Maps the bits of all tensors of a model; those with the storage of an earlier one are listed, not mapped again.
+///
+/// @param m         of any format; reads it, changes nothing
+/// @param options   see bit_map_study_options
+/// @param progress  called as tensors begin and are done; may cancel
+/// @throws std::invalid_argument  a pattern is no regular expression, a bit set has no such name, or rms_factor is not above 0
+/// @throws io_error, cancelled
+[[nodiscard]] inline bit_map_study_result map_bits(const model& m, const bit_map_study_options& options = {}, progress_callback progress = {})
+{
+    require(options.rms_factor > 0, "map_bits(model, options): rms_factor is {}, expected above 0", options.rms_factor);
+    const auto start = std::chrono::steady_clock::now();
+    const name_filter filter({.include = options.include, .exclude = options.exclude, .restrict_to = options.restrict_to});
+    const bit_set wanted = parse_bit_set(options.bitset);
+    bit_map_study_result study{.settings = options};
+    study.settings.bitset = wanted.name;
+    study.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
+    std::vector<std::pair<std::size_t, const named_tensor*>> items;
+    std::unordered_set<std::string_view> listed;
+    double cost = 0;
+    for (const named_tensor& tensor : m.tensors) {
+        if (tensor.tied_to.empty() && tensor.part_of.empty()) {
+            study.model.parameters += tensor.size();
+            study.model.bytes += tensor.stored_bytes();
+        }
+        if (!filter.takes(tensor.name))
+            continue;
+        tensor_bit_map& entry = study.tensors.emplace_back();
+        entry.name = tensor.name;
+        entry.shape = tensor.shape;
+        entry.dtype = tensor.storage();
+        entry.parameters = tensor.size();
+        entry.bytes = tensor.stored_bytes();
+        entry.tied_to = listed.contains(tensor.tied_to) ? tensor.tied_to : "";
+        listed.insert(tensor.name);
+        entry.part_of = tensor.part_of;
+        if (bit_parts(tensor).empty())
+            entry.skipped = detail::why_no_bits(tensor, m);
+        if (!entry.skipped.empty() || !entry.tied_to.empty())
+            continue;
+        items.emplace_back(study.tensors.size() - 1, &tensor);
+        cost += static_cast<double>(entry.bytes) + 1000;
+    }
+    progress_reporter reporter(std::move(progress), items.size(), cost);
+    with_threads(options.threads, [&] {
+        study.environment = {.cpu = cpu_name(),
+                             .instructions = std::string(instruction_path()),
+                             .threads = concurrency(),
+                             .compiler = std::string(compiler_name())};
+        parallel_for(items.size(), [&](std::size_t i) {
+            const auto [place, tensor] = items[i];
+            tensor_bit_map& entry = study.tensors[place];
+            reporter.begun(entry.name);
+            entry.map = map_bits(*tensor, {.rms_factor = options.rms_factor});
+            detail::keep_bits(entry.map, *tensor, wanted);
+            reporter.finished(entry.name, static_cast<double>(entry.bytes) + 1000);
+        });
+    });
+    study.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return study;
+}
+
+}  // namespace weightscope

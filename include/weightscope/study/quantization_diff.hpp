@@ -1,0 +1,152 @@
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weightscope/analyzers/compare_schemes.hpp>
+#include <weightscope/analyzers/scheme_difference_words.hpp>
+#include <weightscope/core/blas_threads.hpp>
+#include <weightscope/core/environment.hpp>
+#include <weightscope/core/error.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/metric.hpp>
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/progress.hpp>
+#include <weightscope/core/schedule.hpp>
+#include <weightscope/core/transpose.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/quantizers/quantization_error.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/report/quantization_diff_result.hpp>
+#include <weightscope/report/quantization_study_picks.hpp>
+#include <weightscope/study/quantization_layers.hpp>
+#include <weightscope/study/quantization_study.hpp>
+
+namespace weightscope {
+
+namespace detail {
+
+inline std::vector<scheme_difference> diff_layer(const weight_source& elements, const study_layer& layer, const std::vector<scheme>& schemes,
+                                                 const compare_schemes_options& options)
+{
+    std::vector<std::uint64_t> storage;
+    matrix_source matrix{.elements = elements};
+    if (layer.transposed)
+        matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
+    const std::vector<std::size_t> shape = quantized_shape(layer);
+    const scheme_values first(matrix.elements, shape, schemes.front());
+    std::vector<scheme_difference> differences;
+    for (std::size_t s = 1; s < schemes.size(); ++s)
+        differences.push_back(compare_scheme_values(matrix.elements, first, scheme_values(matrix.elements, shape, schemes[s]), options));
+    return differences;
+}
+
+inline void sum_up_diff(quantization_diff_result& result)
+{
+    result.wholes.resize(result.schemes.size());
+    for (std::size_t s = 1; s < result.schemes.size(); ++s) {
+        double signal = 0, first = 0, second = 0;
+        std::size_t count = 0, differing = 0;
+        quantization_diff_whole& whole = result.wholes[s];
+        for (const quantization_diff_layer& layer : result.layers) {
+            if (layer.differences.empty() || counted_elsewhere(layer.layer))
+                continue;
+            const scheme_difference& d = layer.differences[s - 1];
+            signal += d.signal, first += d.first_squared_error, second += d.second_squared_error;
+            count += d.weight_count, differing += d.differing_count;
+            whole.differing_layers += d.differing_count > 0;
+        }
+        const auto none = metric::missing("no layer is compared");
+        result.wholes[0].sqnr_db = count > 0 ? sqnr_db(signal, first) : none;
+        whole.sqnr_db = count > 0 ? sqnr_db(signal, second) : none;
+        whole.change_db = !result.wholes[0].sqnr_db.exists() ? result.wholes[0].sqnr_db
+                          : whole.sqnr_db.exists()           ? metric(whole.sqnr_db.value - result.wholes[0].sqnr_db.value)
+                                                             : whole.sqnr_db;
+        whole.differing_fraction = count > 0 ? metric(static_cast<double>(differing) / static_cast<double>(count)) : none;
+        whole.reason = explain_scheme_difference(result.schemes[0], result.schemes[s]);
+    }
+    result.wholes[0].change_db = metric::missing("the first scheme");
+    result.wholes[0].differing_fraction = metric::missing("the first scheme");
+}
+
+}  // namespace detail
+
+/// Compares what several conventions make of a model, layer by layer: how many dB each is apart from the first, how many weights it
+/// decodes to other numbers, which groups those are in, and why.
+///
+///     const auto diff = study_quantization_diff(m, {parse_scheme("int4-g128"), parse_scheme("gptq-int4"), parse_scheme("awq-int4")});
+///
+/// @param m         see open_model
+/// @param schemes   two or more; all are compared with the first one
+/// @param options   which layers are compared, and how they lie; variants and searches are not looked at
+/// @param listing   see compare_schemes_options
+/// @param progress  called when a layer begins and when it is done; may cancel
+/// @return          see quantization_diff_result; a layer that cannot be read has an `error`
+/// @throws std::invalid_argument  fewer than two schemes, one that does not exist or does not fit, or the patterns leave no tensor
+/// @throws cancelled              the callback returned false
+/// @note memory beyond the mapped file: some ten bytes for each weight of the layers that are compared at once
+[[nodiscard]] inline quantization_diff_result study_quantization_diff(const model& m, const std::vector<scheme>& schemes,
+                                                                      const quantization_study_options& options = {},
+                                                                      const compare_schemes_options& listing = {},
+                                                                      const progress_callback& progress = {})
+{
+    require(schemes.size() >= 2, "study_quantization_diff(model, schemes): {} schemes are given, expected 2 or more", schemes.size());
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
+    detail::require_fit(schemes, layers);
+    quantization_diff_result result{.settings = options, .schemes = schemes};
+    result.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
+    std::vector<detail::scheduled_work> work;
+    std::vector<std::size_t> items;
+    double cost = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const study_layer& layer = result.layers.emplace_back(quantization_diff_layer{.layer = std::move(layers[i].layer)}).layer;
+        if (layer.tied_to.empty()) {
+            result.model.parameters += layer.parameters;
+            result.model.bytes += layer.bytes;
+        }
+        if (!layer.kept.empty() || layers[i].alike != i)
+            continue;
+        items.push_back(i);
+        work.push_back({.cost = static_cast<double>(layer.parameters) + 1000});
+        cost += work.back().cost;
+    }
+    progress_reporter reporter(progress, items.size(), cost);
+    with_threads(options.threads, [&] {
+        result.environment = {.cpu = cpu_name(),
+                              .instructions = std::string(instruction_path()),
+                              .threads = concurrency(),
+                              .blas = blas_name(),
+                              .compiler = std::string(compiler_name())};
+        detail::run_by_cost(work, [&](std::size_t k) {
+            quantization_diff_layer& layer = result.layers[items[k]];
+            reporter.begun(layer.layer.name);
+            try {
+                layer.differences = visit(layers[items[k]].tensor, [&](const auto& weights) {
+                    return detail::with_source(weights, [&](const detail::weight_source& elements) {
+                        return detail::diff_layer(elements, layer.layer, schemes, listing);
+                    });
+                });
+            } catch (const std::exception& error) {
+                layer.layer.error = error.what();
+            }
+            reporter.finished(layer.layer.name, work[k].cost);
+        });
+    });
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        if (layers[i].alike != i && result.layers[i].layer.kept.empty()) {
+            result.layers[i].differences = result.layers[layers[i].alike].differences;
+            result.layers[i].layer.error = result.layers[layers[i].alike].layer.error;
+        }
+    detail::sum_up_diff(result);
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+}
+
+}  // namespace weightscope

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# bits rank flips bits of a model: on top of each other, each alone, in shards, and as a sample; what it writes can be read again.
+set -u
+# shellcheck source=tests/cli/check.bash
+source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
+needs_python
+
+export COLUMNS=160
+sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
+run_it=(--data "$sample/held_out.npy" --predict-after 31 --batch-size 8 --num-val-batches 1)
+
+run 0 bits select "$sample" "${run_it[@]}" --top-w 6 --output weights.json --quiet
+
+# progressive, up and down
+run 0 bits rank "$sample" "${run_it[@]}" --weights-in weights.json --top-b 2 --output plan.json --save-all-records
+prints "plan: 54 flips of 6 weights take at most" out
+prints "the plan has 2 of these" out
+run 0 bits rank "$sample" "${run_it[@]}" --weights-in weights.json --bitset mantissa --top-b 1 --minimize --output down.json --quiet
+for name in plan down; do
+    fits_schema "$name.json" bits_rank
+done
+
+# each alone: in one piece, and in two shards put together
+alone=(--weights-in weights.json --search independent --top-b 4 --metrics all)
+run 0 bits rank "$sample" "${run_it[@]}" "${alone[@]}" --save-all-records --output whole.json --csv top.csv --quiet
+run 0 bits rank "$sample" "${run_it[@]}" "${alone[@]}" --shard 0/2 --output first.json --quiet
+run 0 bits rank "$sample" "${run_it[@]}" "${alone[@]}" --shard 1/2 --threads 2 --output second.json --quiet
+run 0 bits rank --merge second.json --merge first.json --save-all-records --output merged.json --quiet
+fits_schema merged.json bits_rank
+refuses 2 "1 of 2 shards are given, expected all of them" bits rank --merge first.json
+refuses 2 "shard 0 of 2 is there twice, expected each once" bits rank --merge first.json --merge first.json
+refuses 3 "down.json: all_records: is missing, which putting shards together needs; rank with --shard or --save-all-records" bits rank --merge down.json
+
+# a sample
+run 0 bits rank "$sample" "${run_it[@]}" --search sample --samples 60 --bitset sign --restrict layers.0. --output sample.json
+prints "plan: a sample of 60 from" out
+prints "flips were drawn" out
+fits_schema sample.json bits_rank
+
+python3 - <<'PYTHON' || fail "what was ranked"
+import csv, json
+plan, down, whole, merged, sample = (json.load(open(f + ".json")) for f in ("plan", "down", "whole", "merged", "sample"))
+assert plan["meta"]["goal"] == "maximize" and plan["meta"]["original_metric_score"] == plan["baseline_metrics"]["loss"]
+assert [r["step"] for r in plan["ranked"]] == [1, 2] and len(plan["plan"]) == 2
+assert plan["ranked"][1]["original_score"] == plan["ranked"][0]["flipped_score"] == max(
+    r["flipped_metrics"]["loss"] for r in plan["all_records"] if r["step"] == 1 and r["outcome"] == "finite")
+assert plan["meta"]["best_metric_score"] == plan["ranked"][1]["flipped_score"] > plan["ranked"][0]["flipped_score"]
+assert sum(plan["outcomes"].values()) == len(plan["all_records"])
+assert all(int(f["old_code"], 16) ^ int(f["new_code"], 16) == 1 << f["bit"] for f in plan["plan"])
+assert down["meta"]["goal"] == "minimize" and all(r["score"] < 0 for r in down["ranked"])
+for key in whole:
+    assert key == "meta" or whole[key] == merged[key], key
+different = {key for key in whole["meta"] if whole["meta"][key] != merged["meta"][key]}
+assert different <= {"seconds", "losses", "measures"}, different
+assert whole["meta"]["losses"] == whole["meta"]["num_flips_evaluated"] + 1 == merged["meta"]["losses"] - 1
+assert set(whole["top_by_metric"]) == {"loss", "accuracy"}
+rows = list(csv.DictReader(open("top.csv")))
+assert float(rows[0]["metric_delta"]) == whole["top_by_metric"]["loss"][0]["delta"]["loss"] and rows[0]["rank"] == "1"
+share = sample["failing_share"]
+assert share["sample"] == 60 == sum(s["sample"] for s in share["strata"]) and 0 <= share["share"]["lower"] <= share["share"]["upper"] <= 1
+PYTHON
+
+# what cannot be done
+refuses 2 "ranking runs the model; give it --data, --text or --evaluator*" bits rank "$sample"
+refuses 2 "--maximize and --minimize contradict each other; give one of them" bits rank "$sample" --maximize --minimize
+refuses 2 "--shard goes with --search independent" bits rank "$sample" "${run_it[@]}" --shard 0/2
+refuses 2 "--shard: '2/2' is no shard; write the first of four as 0/4*" bits rank "$sample" --shard 2/2
+refuses 2 "MODEL is missing, which only --merge can do without" bits rank
+refuses 2 "the evaluator has no figure 'speed', expected one of loss, accuracy" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --metric speed
+refuses 2 "the budget does not buy the flips of a single candidate*" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --max-evaluations 3 --quiet
+refuses 3 "top.csv: *" bits rank "$sample" "${run_it[@]}" --weights-in top.csv
+finish
