@@ -1,95 +1,11 @@
 #pragma once
 
-#include <chrono>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <exception>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include <fmt/format.h>
-
-#include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/environment.hpp>
-#include <weightscope/core/error.hpp>
-#include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/progress.hpp>
-#include <weightscope/core/schedule.hpp>
-#include <weightscope/core/transpose.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/io/name_filter.hpp>
-#include <weightscope/io/printable.hpp>
-#include <weightscope/study/quantization_layers.hpp>
-#include <weightscope/study/quantization_variants.hpp>
-#include <weightscope/quantizers/scheme.hpp>
-#include <weightscope/quantizers/scheme_name.hpp>
-#include <weightscope/quantizers/simulate.hpp>
-#include <weightscope/quantizers/storage_size.hpp>
-#include <weightscope/report/quantization_study_advice.hpp>
-#include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope {
-
-namespace detail {
-
-inline std::vector<std::size_t> quantized_shape(const study_layer& layer)
-{
-    return layer.transposed ? std::vector{layer.shape[1], layer.shape[0]} : layer.shape;
-}
-
-inline void measure_layer(const named_tensor& tensor, study_layer& layer, const std::vector<scheme>& schemes)
-{
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::size_t> shape = quantized_shape(layer);
-    try {
-        const std::vector<quantization_error> errors = visit(tensor, [&](const auto& weights) {
-            return with_source(weights, [&](const weight_source& elements) {
-                std::vector<std::uint64_t> storage;
-                matrix_source matrix{.elements = elements};
-                if (layer.transposed)
-                    matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
-                return simulate(matrix.elements, shape, schemes, {});
-            });
-        });
-        for (std::size_t s = 0; s < schemes.size(); ++s)
-            layer.figures.push_back({.storage = storage_bytes(shape, schemes[s]), .error = errors[s]});
-    } catch (const std::exception& error) {
-        layer.error = error.what();
-    }
-    layer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-inline void require_study(const quantization_study_options& options)
-{
-    constexpr const char* caller = "study_quantization(model, options)";
-    require(!options.variants.empty() || !options.search_groups.empty() || options.max_error,
-            "{}: options.variants, search_groups and max_error are empty, expected one thing to study", caller);
-    require(!options.max_error || (*options.max_error >= 0 && std::isfinite(*options.max_error)),
-            "{}: options.max_error is {}, expected 0 or more and finite", caller, options.max_error.value_or(0));
-    for (const std::size_t size : options.search_groups)
-        require(size > 0, "{}: options.search_groups has 0, expected sizes of 1 or more", caller);
-    for (const study_variant& variant : options.variants)
-        (void)name_filter({.include = variant.sensitive_layers});
-}
-
-inline void require_fit(const std::vector<scheme>& schemes, const std::vector<located_layer>& layers)
-{
-    for (const scheme& s : schemes) {
-        require_scheme(s, "study_quantization(model, options)", s.channel_axis + 1);
-        for (const located_layer& one : layers)
-            require(!one.layer.kept.empty() || s.granularity != scale_granularity::per_channel || s.channel_axis == 0
-                        || s.channel_axis < one.layer.shape.size(),
-                    "study_quantization(model, options): {} does not fit {} of rank {}, expected a channel axis below the rank; leave "
-                    "the layer out with exclude, or choose another axis",
-                    to_string(s), printable(one.layer.name), one.layer.shape.size());
-    }
-}
-
-}  // namespace detail
 
 /// Measures what ways to quantize a model would store and lose, layer by layer and in all, in one pass over each layer, and says
 /// which is the most accurate, the smallest, and the one to take.
@@ -114,70 +30,11 @@ inline void require_fit(const std::vector<scheme>& schemes, const std::vector<lo
 /// @throws std::invalid_argument  nothing to study, a scheme that does not exist or does not fit, or the patterns leave no tensor
 /// @throws cancelled              the callback returned false
 /// @note memory beyond the mapped file: a copy of a layer that has to be turned. The same figures for any number of threads.
-[[nodiscard]] inline quantization_study_result study_quantization(const model& m, const quantization_study_options& options,
-                                                                  const progress_callback& progress = {})
-{
-    detail::require_study(options);
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
-    quantization_study_result study{.settings = options};
-    study.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
-    for (const study_variant& variant : options.variants) {
-        (void)detail::index_of(study.schemes, variant.normal);
-        if (!variant.sensitive_layers.empty())
-            (void)detail::index_of(study.schemes, variant.sensitive);
-    }
-    const detail::study_ladders ladders = detail::make_ladders(study.schemes, options);
-    detail::require_fit(study.schemes, layers);
-
-    std::vector<detail::scheduled_work> work;
-    std::vector<std::size_t> items;
-    double cost = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        const study_layer& layer = study.layers.emplace_back(std::move(layers[i].layer));
-        if (layer.tied_to.empty()) {
-            study.model.parameters += layer.parameters;
-            study.model.bytes += layer.bytes;
-        }
-        if (layer.first && study.first_layer.empty())
-            study.first_layer = layer.name;
-        if (layer.last)
-            study.last_layer = layer.name;
-        if (!layer.kept.empty() || layers[i].alike != i)
-            continue;
-        items.push_back(i);
-        work.push_back({.cost = static_cast<double>(layer.parameters) + 1000});
-        cost += work.back().cost;
-    }
-    progress_reporter reporter(progress, items.size(), cost);
-    with_threads(options.threads, [&] {
-        study.environment = {.cpu = cpu_name(),
-                             .instructions = std::string(instruction_path()),
-                             .threads = concurrency(),
-                             .blas = blas_name(),
-                             .compiler = std::string(compiler_name())};
-        detail::run_by_cost(work, [&](std::size_t k) {
-            study_layer& layer = study.layers[items[k]];
-            reporter.begun(layer.name);
-            detail::measure_layer(layers[items[k]].tensor, layer, study.schemes);
-            reporter.finished(layer.name, work[k].cost);
-        });
-    });
-    detail::follow_first(study, layers);
-
-    for (const study_variant& variant : options.variants)
-        study.variants.push_back(detail::apply_variant(study, variant));
-    if (!ladders.groups.empty())
-        study.variants.push_back(detail::search_variant(study, layers, ladders.groups));
-    if (!ladders.progressive.empty())
-        study.variants.push_back(detail::make_variant(
-            study, fmt::format("progressive int8 to int{}", options.search_bits), options.skip_first_last,
-            [&](const study_layer& layer, std::size_t) { return detail::pick_within(layer, ladders.progressive, options); }));
-    detail::mark_frontier(study.variants);
-    detail::recommend(study);
-    detail::judge_knobs(study);
-    study.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return study;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, const quantization_study_options& options,
+                                                                              const progress_callback& progress = {});
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/study/quantization_study_impl.hpp>
+#endif
