@@ -10,6 +10,7 @@
 
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/io/name_filter.hpp>
+#include <weightscope/scorers/bit_selection.hpp>
 #include <weightscope/scorers/bit_selection_plan.hpp>
 #include <weightscope/scorers/importance_files.hpp>
 

@@ -21,7 +21,8 @@ diff <(sed -n 's|^//     ||p' "$root/examples/one_model.cpp") <(block 2) || fail
 block 4 | sed 's|^|//     |' >excerpt.cpp
 PATH=$(dirname "$WEIGHTSCOPE"):$PATH bash "$root/tests/example.sh" excerpt.cpp || fail "the excerpt differs from what the tool prints"
 
-for command in inspect scan report explain compare watch quantize prune; do
+for command in inspect scan report explain compare watch quantize allocate prune "bits map" "bits select" "bits rank" "bits flip"; do
+    # shellcheck disable=SC2086
     run 0 $command --help
     cat out >>helps
     prints "weightscope $command " "$readme"

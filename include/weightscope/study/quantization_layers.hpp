@@ -19,6 +19,8 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope {
@@ -44,6 +46,11 @@ namespace weightscope {
 }
 
 namespace detail {
+
+inline std::vector<std::size_t> quantized_shape(const study_layer& layer)
+{
+    return layer.transposed ? std::vector{layer.shape[1], layer.shape[0]} : layer.shape;
+}
 
 /// A layer of a study and where its weights are; the matrices of a stack of experts are layers of their own.
 struct located_layer
@@ -153,6 +160,19 @@ inline void require_study_of(const char* caller, const model& m, const quantizat
     const bool same = std::equal(layers.begin(), layers.end(), study.layers.begin(), study.layers.end(),
                                  [](const auto& a, const auto& b) { return a.layer.name == b.name && a.layer.shape == b.shape; });
     require(same, "{}: the study is of another model, expected one of {}", caller, m.path.string());
+}
+
+inline void require_fit(const std::vector<scheme>& schemes, const std::vector<located_layer>& layers)
+{
+    for (const scheme& s : schemes) {
+        require_scheme(s, "study_quantization(model, options)", s.channel_axis + 1);
+        for (const located_layer& one : layers)
+            require(!one.layer.kept.empty() || s.granularity != scale_granularity::per_channel || s.channel_axis == 0
+                        || s.channel_axis < one.layer.shape.size(),
+                    "study_quantization(model, options): {} does not fit {} of rank {}, expected a channel axis below the rank; leave "
+                    "the layer out with exclude, or choose another axis",
+                    to_string(s), printable(one.layer.name), one.layer.shape.size());
+    }
 }
 
 }  // namespace detail

@@ -38,11 +38,6 @@ namespace weightscope {
 
 namespace detail {
 
-inline std::vector<std::size_t> quantized_shape(const study_layer& layer)
-{
-    return layer.transposed ? std::vector{layer.shape[1], layer.shape[0]} : layer.shape;
-}
-
 inline void measure_layer(const named_tensor& tensor, study_layer& layer, const std::vector<scheme>& schemes)
 {
     const auto start = std::chrono::steady_clock::now();
@@ -76,19 +71,6 @@ inline void require_study(const quantization_study_options& options)
         require(size > 0, "{}: options.search_groups has 0, expected sizes of 1 or more", caller);
     for (const study_variant& variant : options.variants)
         (void)name_filter({.include = variant.sensitive_layers});
-}
-
-inline void require_fit(const std::vector<scheme>& schemes, const std::vector<located_layer>& layers)
-{
-    for (const scheme& s : schemes) {
-        require_scheme(s, "study_quantization(model, options)", s.channel_axis + 1);
-        for (const located_layer& one : layers)
-            require(!one.layer.kept.empty() || s.granularity != scale_granularity::per_channel || s.channel_axis == 0
-                        || s.channel_axis < one.layer.shape.size(),
-                    "study_quantization(model, options): {} does not fit {} of rank {}, expected a channel axis below the rank; leave "
-                    "the layer out with exclude, or choose another axis",
-                    to_string(s), printable(one.layer.name), one.layer.shape.size());
-    }
 }
 
 }  // namespace detail
