@@ -29,14 +29,16 @@ template <class T>
 void check_against_plain_loops(const xt::xtensor<T, 2>& w, int bits, std::size_t group_size)
 {
     const row_survey survey = survey_rows(w, bits, group_size);
-    double channel = 0, group = 0, squares = 0;
+    double channel = 0, group = 0, squares = 0, largest = 0;
     std::size_t dead_rows = 0, dead_columns = 0;
     for (std::size_t i = 0; i < w.shape(0); ++i) {
         std::vector<double> row;
         for (std::size_t j = 0; j < w.shape(1); ++j)
             row.push_back(static_cast<double>(w(i, j)));
-        for (const double x : row)
+        for (const double x : row) {
             squares += x * x;
+            largest = std::max(largest, std::fabs(x));
+        }
         channel += squared_error(row, bits);
         for (std::size_t j = 0; j < row.size(); j += group_size)
             group += squared_error({row.begin() + static_cast<std::ptrdiff_t>(j), row.begin() + static_cast<std::ptrdiff_t>(std::min(j + group_size, row.size()))}, bits);
@@ -49,8 +51,13 @@ void check_against_plain_loops(const xt::xtensor<T, 2>& w, int bits, std::size_t
         dead_columns += dead;
     }
     CHECK(survey.sum_squares == Approx(squares).epsilon(1e-12));
-    CHECK(survey.channel_squared_error == Approx(channel).epsilon(1e-12));
-    CHECK(survey.group_squared_error == Approx(group).epsilon(1e-12));
+    // each error is off by half an ulp of its weight where scale times code is rounded before it is subtracted, as it is here and is not
+    // by processors that do both at once
+    const auto tolerance = [&](double squared) {
+        return 1e-12 * squared + 2 * 0x1p-53 * largest * std::sqrt(squared * static_cast<double>(w.size()));
+    };
+    CHECK(std::fabs(survey.channel_squared_error - channel) <= tolerance(channel));
+    CHECK(std::fabs(survey.group_squared_error - group) <= tolerance(group));
     CHECK(survey.dead_rows == dead_rows);
     CHECK(survey.dead_columns == dead_columns);
 }
