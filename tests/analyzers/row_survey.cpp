@@ -54,7 +54,8 @@ void check_against_plain_loops(const xt::xtensor<T, 2>& w, int bits, std::size_t
     // each error is off by half an ulp of its weight where scale times code is rounded before it is subtracted, as it is here and is not
     // by processors that do both at once
     const auto tolerance = [&](double squared) {
-        return 1e-12 * squared + 2 * 0x1p-53 * largest * std::sqrt(squared * static_cast<double>(w.size()));
+        const double half_ulps = 0x1p-53 * largest * std::sqrt(static_cast<double>(w.size()));
+        return 1e-12 * squared + 2 * half_ulps * std::sqrt(squared) + half_ulps * half_ulps;
     };
     CHECK(std::fabs(survey.channel_squared_error - channel) <= tolerance(channel));
     CHECK(std::fabs(survey.group_squared_error - group) <= tolerance(group));
