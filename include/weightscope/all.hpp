@@ -323,6 +323,7 @@
 #include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/csv.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/explanation.hpp>
 #include <weightscope/report/explanations.hpp>
 #include <weightscope/report/explanations_of_elements.hpp>

@@ -8,9 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
@@ -18,6 +16,7 @@
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/scope.hpp>
 #include <weightscope/study/scan_tensor.hpp>
@@ -60,11 +59,7 @@ WEIGHTSCOPE_INLINE scan_result scan(const model& m, const scan_options& options,
 
     progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
-        result.environment = {.cpu = cpu_name(),
-                              .instructions = std::string(instruction_path()),
-                              .threads = concurrency(),
-                              .blas = blas_name(),
-                              .compiler = std::string(compiler_name())};
+        result.environment = current_environment();
         detail::run_by_cost(work, [&](std::size_t k) {
             layer_result& layer = result.layers[items[k]];
             reporter.begun(layer.name);

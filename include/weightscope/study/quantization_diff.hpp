@@ -11,8 +11,6 @@
 
 #include <weightscope/analyzers/compare_schemes.hpp>
 #include <weightscope/analyzers/scheme_difference_words.hpp>
-#include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
@@ -23,6 +21,7 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/quantization_diff_result.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/study/quantization_layers.hpp>
@@ -119,11 +118,7 @@ inline void sum_up_diff(quantization_diff_result& result)
     }
     progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
-        result.environment = {.cpu = cpu_name(),
-                              .instructions = std::string(instruction_path()),
-                              .threads = concurrency(),
-                              .blas = blas_name(),
-                              .compiler = std::string(compiler_name())};
+        result.environment = current_environment();
         detail::run_by_cost(work, [&](std::size_t k) {
             quantization_diff_layer& layer = result.layers[items[k]];
             reporter.begun(layer.layer.name);

@@ -11,9 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
@@ -27,6 +25,7 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/simulate.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/quantization_study_advice.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
@@ -112,11 +111,7 @@ WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, 
     }
     progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
-        study.environment = {.cpu = cpu_name(),
-                             .instructions = std::string(instruction_path()),
-                             .threads = concurrency(),
-                             .blas = blas_name(),
-                             .compiler = std::string(compiler_name())};
+        study.environment = current_environment();
         detail::run_by_cost(work, [&](std::size_t k) {
             study_layer& layer = study.layers[items[k]];
             reporter.begun(layer.name);
