@@ -210,11 +210,11 @@ void require_outputs(const std::vector<output_argument>& outputs)
         require_writable(output.target);
 }
 
-weightscope::model open_for(const model_arguments& arguments)
+weightscope::model open_for(const model_arguments& arguments, const weightscope::open_options& options)
 {
     const std::vector<output_argument> outputs = arguments.outputs();
     require_outputs(outputs);
-    weightscope::model m = weightscope::open_model(arguments.location);
+    weightscope::model m = weightscope::open_model(arguments.location, options);
     for (const output_argument& output : outputs)
         require_apart(m, output.target);
     require_names(m, arguments.names);

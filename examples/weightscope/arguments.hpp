@@ -13,6 +13,7 @@
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
+#include <weightscope/io/open_options.hpp>
 
 /// A file that an option names.
 struct output_argument
@@ -78,7 +79,7 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
 
 /// Opens the model that the arguments name, once what they want written is known to be writable.
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model
-[[nodiscard]] weightscope::model open_for(const model_arguments& arguments);
+[[nodiscard]] weightscope::model open_for(const model_arguments& arguments, const weightscope::open_options& options = {});
 
 /// Throws unless each of these is a file of its own that can be written.
 /// @throws usage_error                two name one file

@@ -106,7 +106,7 @@ int run_scan(scan_arguments arguments)
     const std::vector<weightscope::rule> rules = rules_of(arguments.verdict.rules);
     require_chart_folder(arguments.charts);
     const auto baseline = read_baseline(arguments.verdict);
-    const weightscope::model m = open_for(arguments.model);
+    const weightscope::model m = open_for(arguments.model, {.allow_lost_shards = true});
     const weightscope::scan_result scan = scan_with_progress(m, arguments);
     const verdict v = verdict_on(scan, baseline, rules, arguments.verdict);
     if (!arguments.model.csv.empty())

@@ -25,12 +25,18 @@
 namespace {
 
 // Says which tensors the scan lost, if it lost any.
+// Says on stderr what the scan lost, shards or tensors, and whether that is anything.
 bool tell_lost(const weightscope::scan_result& scan)
 {
+    const std::vector<std::string>& shards = scan.model.lost_shards;
+    if (!shards.empty())
+        print_error(fmt::format("{}: {} lost, {}{}; the result holds the others", scan.model.path,
+                                shards.size() == 1 ? "1 shard is" : fmt::format("{} shards are", shards.size()), shards.front(),
+                                shards.size() > 1 ? " first" : ""));
     const auto lost = [](const weightscope::layer_result& layer) { return !layer.error.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(scan.layers.begin(), scan.layers.end(), lost));
     if (count == 0)
-        return false;
+        return !shards.empty();
     const auto& first = *std::find_if(scan.layers.begin(), scan.layers.end(), lost);
     print_error(fmt::format("{}: {} of {} tensors could not be analysed, '{}' first: {}{}", scan.model.path, count,
                             scan.layers.size(), weightscope::printable(first.name), first.error,

@@ -87,6 +87,7 @@
 #include <weightscope/core/value_multiset.hpp>
 #include <weightscope/core/version.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
@@ -197,6 +198,7 @@
 #include <weightscope/io/onnx_type.hpp>
 #include <weightscope/io/onnx_values.hpp>
 #include <weightscope/io/open_model.hpp>
+#include <weightscope/io/open_options.hpp>
 #include <weightscope/io/patch_plan.hpp>
 #include <weightscope/io/pickle.hpp>
 #include <weightscope/io/pickle_machine.hpp>

@@ -12,7 +12,7 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
-#include <weightscope/core/schedule.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
@@ -34,9 +34,7 @@ WEIGHTSCOPE_INLINE scan_result scan(const model& m, const scan_options& options,
 
     scan_result result{.model = detail::describe(m), .settings = options};
     result.layers.resize(tensors.size());
-    std::vector<std::size_t> items;  // tensors that are analysed themselves
-    std::vector<detail::scheduled_work> work;
-    double cost = 0;
+    detail::work_list work;  // the tensors that are analysed themselves
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const named_tensor& tensor = tensors[i];
         layer_result& layer = result.layers[i];
@@ -45,27 +43,20 @@ WEIGHTSCOPE_INLINE scan_result scan(const model& m, const scan_options& options,
         layer.dtype = tensor.storage();
         layer.parameters = tensor.size();
         layer.tied_to = tensor.tied_to;
+        layer.file = tensor.file && tensor.file->path() != m.path ? tensor.file->path().string() : "";
         layer.transposed = tensor.shape.size() == 2
                         && (options.orientation == matrix_orientation::in_out
                             || (options.orientation == matrix_orientation::detect
                                 && (tensor.transposed || (conv1d && detail::has_conv1d_name(tensor.name)))));
-        if (first[i] == i) {
-            items.push_back(i);
-            work.push_back({detail::expected_cost(tensor, options), detail::runs_alone(tensor, options)});
-            cost += work.back().cost;
-        } else if (layer.tied_to.empty())
+        if (first[i] == i)
+            work.add(i, layer.name, {detail::expected_cost(tensor, options), detail::runs_alone(tensor, options)});
+        else if (layer.tied_to.empty())
             layer.duplicate_of = tensors[first[i]].name;
     }
 
-    progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
         result.environment = current_environment();
-        detail::run_by_cost(work, [&](std::size_t k) {
-            layer_result& layer = result.layers[items[k]];
-            reporter.begun(layer.name);
-            detail::scan_tensor(tensors[items[k]], layer, options);
-            reporter.finished(layer.name, work[k].cost);
-        });
+        work.run(progress, [&](std::size_t i) { detail::scan_tensor(tensors[i], result.layers[i], options); });
     });
 
     for (std::size_t i = 0; i < tensors.size(); ++i)

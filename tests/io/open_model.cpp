@@ -268,6 +268,57 @@ TEST_CASE("a shard that is no safetensors file is refused by its own name")
           == (folder / "model.safetensors.index.json").string() + ": is a JSON text, expected a file of weights");
 }
 
+TEST_CASE("where lost shards are allowed, the others are opened and the lost ones told")
+{
+    const open_options allow{.allow_lost_shards = true};
+    const std::string first = "model-00001-of-00002.safetensors", second = "model-00002-of-00002.safetensors";
+    const files::temporary_folder folder;
+    write_sharded(folder.path());
+    CHECK(open_model(folder.path(), allow).lost_shards.empty());
+
+    // damaged, with an index and without one
+    const std::string whole = files::one_tensor("b");
+    files::write(folder / second, whole.substr(0, whole.size() - 1));
+    const std::string damage = message<io_error>([&] { (void)open_model(folder.path()); });
+    const std::string prefix = (folder / second).string() + ": ";
+    REQUIRE(damage.starts_with(prefix));
+    model m = open_model(folder.path(), allow);
+    CHECK(names_of(m) == names{"a"});
+    CHECK(m.lost_shards == names{"'" + second + "': " + damage.substr(prefix.size())});
+    std::filesystem::remove(folder / "model.safetensors.index.json");
+    m = open_model(folder.path(), allow);
+    CHECK(names_of(m) == names{"a"});
+    CHECK(m.lost_shards == names{"'" + second + "': " + damage.substr(prefix.size())});
+
+    // missing, without an index and with one
+    std::filesystem::remove(folder / second);
+    m = open_model(folder.path(), allow);
+    CHECK(names_of(m) == names{"a"});
+    CHECK(m.lost_shards == names{"'" + second + "' is not there"});
+    write_sharded(folder.path());
+    std::filesystem::remove(folder / first);
+    m = open_model(folder / "model.safetensors.index.json", allow);
+    CHECK(names_of(m) == names{"b"});
+    CHECK(m.lost_shards == names{"'" + first + "' is not there"});
+
+    // all of them
+    std::filesystem::remove(folder / second);
+    CHECK(message<io_error>([&] { (void)open_model(folder.path(), allow); })
+          == (folder / "model.safetensors.index.json").string() + ": none of its shards is there; download them as well");
+    files::write(folder / first, "");
+    CHECK_THROWS_AS(open_model(folder.path(), allow), io_error);
+
+    // what index and shards tell must agree all the same
+    write_sharded(folder.path());
+    files::write(folder / "model.safetensors.index.json",
+                 R"({"weight_map":{"a":"model-00001-of-00002.safetensors","c":"model-00002-of-00002.safetensors","d":"gone"}})");
+    CHECK_THROWS_AS(open_model(folder.path(), allow), io_error);
+
+    const files::temporary_folder many;
+    files::write(many / "x-1-of-18446744073709551615.safetensors", files::one_tensor("a"));
+    CHECK(open_model(many.path(), allow).lost_shards.size() == 1000);
+}
+
 TEST_CASE("an index that does not tell what its shards hold is refused")
 {
     const std::string index(index_name);

@@ -56,7 +56,7 @@ std::set<std::string> all_fields()
     census.basic_stats.reset();
     census.census = value_census{};
     collect.take(census, "");
-    collect.take(scanned_model{}, "model.");
+    collect.take(scanned_model{.lost_shards = {"x"}}, "model.");
     collect.take(scan_options{}, "settings.");
     collect.take(scan_environment{}, "environment.");
     return names;

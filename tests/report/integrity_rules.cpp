@@ -107,6 +107,22 @@ TEST_CASE("an unreadable tensor is critical and says why")
     CHECK(health.score == 39);
 }
 
+TEST_CASE("shards that are missing or damaged are critical, and the first is named")
+{
+    scan_result scan = made_up::scan_of({layer_of("w", gaussian(40, 30))});
+    CHECK(told(judge(scan)) == "");
+    scan.model.lost_shards = {"'2.safetensors' is not there"};
+    health_result health = judge(scan);
+    CHECK(told(health) == "critical lost_shards");
+    CHECK(health.findings[0].layer == "");
+    CHECK(health.findings[0].message == "'2.safetensors' is not there");
+    CHECK(health.score == 39);
+    scan.model.lost_shards.insert(scan.model.lost_shards.begin(), {"a", "b"});
+    health = judge(scan);
+    CHECK(health.findings[0].message == "a (and 2 more shards)");
+    CHECK(health.findings[0].value == 3);
+}
+
 TEST_CASE("a tensor without numbers is passed by")
 {
     layer_result mask{.name = "mask", .shape = {40, 30}, .dtype = "BOOL", .parameters = 1200};

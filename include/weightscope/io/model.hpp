@@ -65,6 +65,7 @@ struct model
     model_metadata metadata = {};   ///< what the file says about itself: any text, printable() before it is shown
     std::string architecture = {};  ///< "model_type" of the config.json beside it, or what the file says itself, or empty
     std::vector<std::string> notes = {};  ///< what was decided while it was opened: "passed over 'model.onnx'"; printable
+    std::vector<std::string> lost_shards = {};  ///< files that open_options allow to be lost, each with what is wrong; printable
 };
 
 namespace detail {

@@ -19,6 +19,7 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/model_file.hpp>
 #include <weightscope/io/natural_order.hpp>
+#include <weightscope/io/open_options.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/io/shard_names.hpp>
 #include <weightscope/io/shards.hpp>
@@ -39,11 +40,17 @@ inline std::vector<std::string> list_files(const std::filesystem::path& folder)
     return names;
 }
 
+[[noreturn]] inline void refuse_missing(const std::filesystem::path& folder, const std::string& shard)
+{
+    throw io_error(folder, std::nullopt, {}, fmt::format("the shard '{}' is missing; download it as well", printable(shard)));
+}
+
 // What to open in a folder: an index, or files that are one model together.
 struct folder_choice
 {
     std::string index = {};
     std::vector<std::string> files = {};
+    std::vector<std::string> missing = {};  // shards that should be among the files
 
     explicit operator bool() const { return !index.empty() || !files.empty(); }
 };
@@ -111,8 +118,7 @@ private:
         if (numbered.empty() && indices.size() == 1)
             return {.index = indices.front()};
         const std::vector<std::string>& shards = numbered.empty() ? weights : numbered;
-        require_all_shards(folder_, shards);
-        return {.files = shards};
+        return {.files = shards, .missing = missing_shards(shards)};
     }
 
     // One file, or the parts of one, of which each opens the others.
@@ -126,7 +132,8 @@ private:
         });
         if (!one_series)
             return only_one(files);
-        require_all_shards(folder_, files, ".gguf");
+        if (const std::vector<std::string> missing = missing_shards(files, ".gguf"); !missing.empty())
+            refuse_missing(folder_, missing.front());
         return {.files = {files.front()}};
     }
 
@@ -140,8 +147,7 @@ private:
         for (const std::string& file : ending_in(".bin"))
             if (const auto name = parse_shard_name(file, ".bin"); name && name->prefix == "pytorch_model")
                 shards.push_back(file);
-        require_all_shards(folder_, shards, ".bin");
-        return {.files = shards};
+        return {.files = shards, .missing = missing_shards(shards, ".bin")};
     }
 
     // What a trainer saves beside the weights is no model.
@@ -184,11 +190,15 @@ private:
     std::vector<std::string> files_;
 };
 
-inline model open_folder(const std::filesystem::path& folder)
+inline model open_folder(const std::filesystem::path& folder, const open_options& options)
 {
     const model_chooser chooser(folder);
     const folder_choice choice = chooser.choose();
-    model result = choice.index.empty() ? open_shards(folder, choice.files) : open_index(mapped_file(folder / choice.index));
+    if (!choice.missing.empty() && !options.allow_lost_shards)
+        refuse_missing(folder, choice.missing.front());
+    model result = choice.index.empty() ? open_shards(folder, choice.files, options) : open_index(mapped_file(folder / choice.index), options);
+    for (const std::string& shard : choice.missing)
+        result.lost_shards.push_back(fmt::format("'{}' is not there", printable(shard)));
     if (choice.files.size() > 1)
         tensors_by_name(result);  // refuses a name that stands twice
     if (const std::vector<std::string> others = chooser.others(choice); !others.empty())

@@ -4,6 +4,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/open_options.hpp>
 
 namespace weightscope {
 
@@ -25,12 +26,15 @@ namespace weightscope {
 /// Quantized weights that lie in parts, as GPTQ, AWQ, bitsandbytes and others store them, are shown as what they stand for, with their
 /// parts beside.
 ///
-/// Index and shards must agree: no shard missing, each tensor in the shard that the index says and in no other.
+/// Index and shards must agree: no shard missing or damaged, unless `options` allow for that, each tensor in the shard that the index
+/// says and in no other. The parts of a GGUF file need each other and are always needed.
 ///
+/// @param location  file, folder or id
+/// @param options   see open_options
 /// @return tensors in the order of the format's reader, shard after shard in natural order; path is what was opened: `location`, or
 ///         the folder in the cache; architecture is taken from the config.json beside the weights, or from a file that says it itself
 /// @throws io_error  naming the file, and the byte and the field at fault where there are such
-[[nodiscard]] WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location);
+[[nodiscard]] WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location, const open_options& options = {});
 
 }  // namespace weightscope
 

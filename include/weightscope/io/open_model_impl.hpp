@@ -20,6 +20,7 @@
 #include <weightscope/io/model_file.hpp>
 #include <weightscope/io/model_folder.hpp>
 #include <weightscope/io/open_model.hpp>
+#include <weightscope/io/open_options.hpp>
 #include <weightscope/io/quantized_tensors.hpp>
 #include <weightscope/io/shards.hpp>
 
@@ -50,17 +51,17 @@ inline std::string read_architecture(const std::filesystem::path& folder)
     return architecture;
 }
 
-inline model open_file(const std::filesystem::path& path)
+inline model open_file(const std::filesystem::path& path, const open_options& options)
 {
     const auto file = std::make_shared<const mapped_file>(path);
     if (format_of(*file) == file_format::json)
-        return open_index(*file);
+        return open_index(*file, options);
     return read_model_file(file);
 }
 
 }  // namespace detail
 
-WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location)
+WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location, const open_options& options)
 {
     namespace fs = std::filesystem;
     std::error_code error;
@@ -79,7 +80,7 @@ WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location)
         path = *snapshot;
     }
     const bool folder = fs::is_directory(path, error);
-    model result = folder ? detail::open_folder(path) : detail::open_file(path);
+    model result = folder ? detail::open_folder(path, options) : detail::open_file(path, options);
     result.path = path;
     const fs::path beside = folder ? path : path.parent_path();
     const bool gguf = result.format.starts_with("GGUF");

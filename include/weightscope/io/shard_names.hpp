@@ -2,21 +2,17 @@
 
 #include <charconv>
 #include <cstddef>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/io/natural_order.hpp>
-#include <weightscope/io/printable.hpp>
 
 namespace weightscope::detail {
 
@@ -54,9 +50,10 @@ inline std::optional<shard_name> parse_shard_name(std::string_view file, std::st
     return shard_name{std::string(file), number, total};
 }
 
-// Refuses a list of files, in natural order, if it holds some of the shards of a model, but not all.
-inline void require_all_shards(const std::filesystem::path& folder, const std::vector<std::string>& files,
-                               std::string_view format = ".safetensors")
+inline constexpr std::size_t most_missing_shards = 1000;  // that are named
+
+// Names of the shards that a list of files, in natural order, lacks: where it holds some of a model, but not all.
+inline std::vector<std::string> missing_shards(const std::vector<std::string>& files, std::string_view format = ".safetensors")
 {
     const auto value = [](const std::string& digits) -> std::optional<std::size_t> {
         std::size_t n = 0;
@@ -73,17 +70,15 @@ inline void require_all_shards(const std::filesystem::path& folder, const std::v
         if (const auto name = parse_shard_name(file, format); name && value(name->number) && value(name->total))
             sets.try_emplace({name->prefix, name->total}, shard_set{name->number.size()})
                 .first->second.numbers.insert(*value(name->number));
+    std::vector<std::string> missing;
     for (const auto& [key, shards] : sets) {
         const auto& [prefix, total] = key;
         const std::size_t first = shards.numbers.contains(0) ? 0 : 1;
-        std::size_t i = first;
-        while (shards.numbers.contains(i))
-            ++i;
-        if (i - first < *value(total))
-            throw io_error(folder, std::nullopt, {},
-                           fmt::format("the shard '{}-{:0{}}-of-{}{}' is missing; download it as well",
-                                       printable(prefix), i, shards.digits, total, format));
+        for (std::size_t i = first; i - first < *value(total) && missing.size() < most_missing_shards; ++i)
+            if (!shards.numbers.contains(i))
+                missing.push_back(fmt::format("{}-{:0{}}-of-{}{}", prefix, i, shards.digits, total, format));
     }
+    return missing;
 }
 
 }  // namespace weightscope::detail

@@ -22,19 +22,19 @@ namespace detail {
 template <class R, class T>
 concept fields_of = std::same_as<std::remove_const_t<R>, T>;
 
-// A field that is left out where it holds nothing: a std::optional, or a text that is empty.
+// A field that is left out where it holds nothing: a std::optional, or a text or list that is empty.
 template <class F, class T>
 void where_held(F& f, std::string_view name, T& value)
 {
-    constexpr bool is_text = std::same_as<std::remove_const_t<T>, std::string>;
+    constexpr bool is_container = requires { value.empty(); };
     if constexpr (requires { f.holds(name); }) {
         if (!f.holds(name))
             return;
-        if constexpr (is_text)
+        if constexpr (is_container)
             f(name, value);
         else
             f(name, value.emplace());
-    } else if constexpr (is_text) {
+    } else if constexpr (is_container) {
         if (!value.empty())
             f(name, value);
     } else if (value) {

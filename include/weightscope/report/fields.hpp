@@ -217,6 +217,7 @@ void for_each_field(R& r, F&& f)
     f("transposed", r.transposed);
     detail::where_held(f, "tied_to", r.tied_to);
     detail::where_held(f, "duplicate_of", r.duplicate_of);
+    detail::where_held(f, "file", r.file);
     detail::where_held(f, "skipped", r.skipped);
     detail::where_held(f, "error", r.error);
     if (!r.basic_stats)
@@ -239,6 +240,7 @@ void for_each_field(R& r, F&& f)
     f("tensors", r.tensors);
     f("parameters", r.parameters);
     f("bytes", r.bytes);
+    detail::where_held(f, "lost_shards", r.lost_shards);
 }
 
 template <detail::fields_of<scan_options> R, class F>

@@ -44,6 +44,23 @@ inline rule empty_rule()
             .score_limit = unfit};
 }
 
+inline rule lost_shards_rule()
+{
+    return {.id = "lost_shards",
+            .label = "shards that are missing or damaged",
+            .metric_name = "count of model.lost_shards",
+            .model_value = [](const scan_result& scan) { return metric(static_cast<double>(scan.model.lost_shards.size())); },
+            .critical = 0,
+            .meaning = "the model is not whole, and nothing is known about what is lost",
+            .remedy = "Download or save these files again, and scan once more.",
+            .score_limit = unfit,
+            .describe_model =
+                [](const scan_result& scan) {
+                    const auto& lost = scan.model.lost_shards;
+                    return lost.size() == 1 ? lost.front() : fmt::format("{} (and {} more shards)", lost.front(), lost.size() - 1);
+                }};
+}
+
 inline rule unreadable_rule()
 {
     return {.id = "unreadable",

@@ -185,7 +185,7 @@ inline void require_sound(const std::vector<rule>& rules)
         ++(value.exists() ? outcome.judged_count : outcome.missing_count);
         if (auto f =
                 value.exists() ? detail::finding_of(r, value.value, metric::missing("no baseline")) : std::nullopt) {
-            f->message = detail::message_of(r, *f);
+            f->message = r.describe_model ? r.describe_model(scan) : detail::message_of(r, *f);
             f->remedy = r.remedy;
             take(std::move(*f), outcome);
         }

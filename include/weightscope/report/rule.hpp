@@ -80,6 +80,7 @@ struct rule
     int warning_penalty = 20, critical_penalty = 40;  ///< what a finding takes from the 100 of its layer's own score
     std::function<severity(const layer_result&)> worst = {};  ///< no finding about this layer is more severe than that
     bool judges_parts = false;  ///< judges the codes and scales of quantized tensors, which other rules pass by
+    std::function<std::string(const scan_result&)> describe_model = {};  ///< `describe` of a rule with a model_value
 
     [[nodiscard]] const std::optional<double>& limit(severity level) const
     {

@@ -20,6 +20,7 @@ namespace weightscope {
 /// | id | looks at | info | warning | critical |
 /// |---|---|---|---|---|
 /// | empty | model: tensors with numbers | | | none |
+/// | lost_shards | model: shards that are missing or damaged | | | any |
 /// | unreadable | analysis failed | | | any |
 /// | nonfinite | NaN and infinite entries | | | any |
 /// | all_zero | matrices, every entry 0 | | | all |
@@ -49,10 +50,11 @@ namespace weightscope {
 /// Layers whose figures are those of an earlier one are told by tied_copy alone. Integer tensors are codes, exact as they are, whose
 /// scales stand elsewhere: they are judged by unreadable and tied_copy, and I8 also by what looks at zeros (all_zero, dead_rows,
 /// dead_columns, sparse). With a critical finding the score is at most 79; where a tensor is not finite or not readable, or the model
-/// is untrained, 39.
+/// is not whole or untrained, 39.
 [[nodiscard]] inline std::vector<rule> default_rules()
 {
     return {detail::empty_rule(),
+            detail::lost_shards_rule(),
             detail::unreadable_rule(),
             detail::nonfinite_rule(),
             detail::all_zero_rule(),

@@ -59,6 +59,7 @@ struct layer_result
     std::optional<tap_spectra_result> tap_spectra = {};            ///< of convolutions, [out, in, kernel...], where asked for
     std::optional<convolution_norm_result> convolution_norm = {};  ///< likewise; channels are taken to mix (groups = 1)
     std::optional<bit_flips_result> bit_flips = {};  ///< of tensors with a suspect; others have none
+    std::string file = {};  ///< that holds it, such as a shard; empty where that is the model's path itself
 
     /// Takes what was found out about a tensor with the same weights.
     void take_figures(const layer_result& other)
@@ -86,6 +87,7 @@ struct scanned_model
     std::size_t tensors = 0;        ///< in the file, before filters
     std::size_t parameters = 0;     ///< shared storage counted once
     std::uint64_t bytes = 0;        ///< of all tensors, shared storage counted once
+    std::vector<std::string> lost_shards = {};  ///< see model::lost_shards; what they hold is in no layer
 };
 
 struct scan_environment

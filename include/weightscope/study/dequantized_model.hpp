@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -14,8 +13,7 @@
 #include <vector>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/transpose.hpp>
+#include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
@@ -34,16 +32,10 @@ namespace detail {
 // The codes of a layer, as [out, in * kernel] even where the file has it turned.
 inline quantized_tensor quantize_layer(const named_tensor& tensor, const study_layer& layer, const scheme& s)
 {
-    return visit(tensor, [&](const auto& weights) {
-        return with_source(weights, [&](const weight_source& elements) {
-            std::vector<std::uint64_t> storage;
-            matrix_source matrix{.elements = elements};
-            if (layer.transposed)
-                matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
-            quantized_tensor result{.scheme = s, .shape = quantized_shape(layer)};
-            quantize_into(matrix.elements, s, result);
-            return result;
-        });
+    return with_layer_weights(tensor, layer, [&](const weight_source& weights, const std::vector<std::size_t>& shape) {
+        quantized_tensor result{.scheme = s, .shape = shape};
+        quantize_into(weights, s, result);
+        return result;
     });
 }
 

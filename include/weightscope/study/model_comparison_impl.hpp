@@ -16,6 +16,7 @@
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/core/schedule.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
@@ -171,8 +172,7 @@ WEIGHTSCOPE_INLINE comparison_result compare_models(const comparison_side& a, co
 
     std::set<std::size_t> matched_a, matched_b;
     std::set<std::string> seen;
-    std::vector<detail::scheduled_work> work;
-    double cost = 0;
+    detail::work_list work;
     const bool weights = a.weights && b.weights;
     for (const tensor_pair& pair : pairs) {
         matched_a.insert(pair.a);
@@ -192,22 +192,16 @@ WEIGHTSCOPE_INLINE comparison_result compare_models(const comparison_side& a, co
         const auto scan_a = of_a.layers.find(layer.name), scan_b = of_b.layers.find(layer.name_b);
         if (scan_a != of_a.layers.end() && scan_b != of_b.layers.end())
             layer.scans = detail::difference_of(*scan_a->second, *scan_b->second);
-        if (weights) {
-            work.push_back(detail::expected_work(of_a.tensors[pair.a], options.weights));
-            cost += work.back().cost;
-        }
+        if (weights)
+            work.add(result.layers.size(), layer.name, detail::expected_work(of_a.tensors[pair.a], options.weights));
         result.layers.push_back(std::move(layer));
     }
     result.only_in_a = detail::unmatched(of_a, matched_a);
     result.only_in_b = detail::unmatched(of_b, matched_b);
 
-    progress_reporter reporter(progress, work.size(), cost);
     with_threads(options.threads, [&] {
-        detail::run_by_cost(work, [&](std::size_t i) {
-            compared_layer& layer = result.layers[i];
-            reporter.begun(layer.name);
-            detail::compare_pair(of_a.tensors[pairs[i].a], of_b.tensors[pairs[i].b], layer, options.weights, options.thresholds);
-            reporter.finished(layer.name, work[i].cost);
+        work.run(progress, [&](std::size_t i) {
+            detail::compare_pair(of_a.tensors[pairs[i].a], of_b.tensors[pairs[i].b], result.layers[i], options.weights, options.thresholds);
         });
     });
     decide_relation_inplace(result);

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
@@ -12,12 +11,11 @@
 #include <weightscope/analyzers/compare_schemes.hpp>
 #include <weightscope/analyzers/scheme_difference_words.hpp>
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
-#include <weightscope/core/schedule.hpp>
-#include <weightscope/core/transpose.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/scheme.hpp>
@@ -31,19 +29,18 @@ namespace weightscope {
 
 namespace detail {
 
-inline std::vector<scheme_difference> diff_layer(const weight_source& elements, const study_layer& layer, const std::vector<scheme>& schemes,
-                                                 const compare_schemes_options& options)
+inline void diff_layer(const named_tensor& tensor, quantization_diff_layer& result, const std::vector<scheme>& schemes,
+                       const compare_schemes_options& options)
 {
-    std::vector<std::uint64_t> storage;
-    matrix_source matrix{.elements = elements};
-    if (layer.transposed)
-        matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
-    const std::vector<std::size_t> shape = quantized_shape(layer);
-    const scheme_values first(matrix.elements, shape, schemes.front());
-    std::vector<scheme_difference> differences;
-    for (std::size_t s = 1; s < schemes.size(); ++s)
-        differences.push_back(compare_scheme_values(matrix.elements, first, scheme_values(matrix.elements, shape, schemes[s]), options));
-    return differences;
+    try {
+        with_layer_weights(tensor, result.layer, [&](const weight_source& weights, const std::vector<std::size_t>& shape) {
+            const scheme_values first(weights, shape, schemes.front());
+            for (std::size_t s = 1; s < schemes.size(); ++s)
+                result.differences.push_back(compare_scheme_values(weights, first, scheme_values(weights, shape, schemes[s]), options));
+        });
+    } catch (const std::exception& error) {
+        result.layer.error = error.what();
+    }
 }
 
 inline void sum_up_diff(quantization_diff_result& result)
@@ -100,39 +97,13 @@ inline void sum_up_diff(quantization_diff_result& result)
     std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
     detail::require_fit(schemes, layers);
     quantization_diff_result result{.settings = options, .schemes = schemes};
-    result.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
-    std::vector<detail::scheduled_work> work;
-    std::vector<std::size_t> items;
-    double cost = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        const study_layer& layer = result.layers.emplace_back(quantization_diff_layer{.layer = std::move(layers[i].layer)}).layer;
-        if (layer.tied_to.empty()) {
-            result.model.parameters += layer.parameters;
-            result.model.bytes += layer.bytes;
-        }
-        if (!layer.kept.empty() || layers[i].alike != i)
-            continue;
-        items.push_back(i);
-        work.push_back({.cost = static_cast<double>(layer.parameters) + 1000});
-        cost += work.back().cost;
-    }
-    progress_reporter reporter(progress, items.size(), cost);
+    result.model = detail::model_of_study(m, layers);
+    const detail::work_list work = detail::measured_layers(layers);
+    for (detail::located_layer& one : layers)
+        result.layers.push_back({.layer = std::move(one.layer)});
     with_threads(options.threads, [&] {
         result.environment = current_environment();
-        detail::run_by_cost(work, [&](std::size_t k) {
-            quantization_diff_layer& layer = result.layers[items[k]];
-            reporter.begun(layer.layer.name);
-            try {
-                layer.differences = visit(layers[items[k]].tensor, [&](const auto& weights) {
-                    return detail::with_source(weights, [&](const detail::weight_source& elements) {
-                        return detail::diff_layer(elements, layer.layer, schemes, listing);
-                    });
-                });
-            } catch (const std::exception& error) {
-                layer.layer.error = error.what();
-            }
-            reporter.finished(layer.layer.name, work[k].cost);
-        });
+        work.run(progress, [&](std::size_t i) { detail::diff_layer(layers[i].tensor, result.layers[i], schemes, listing); });
     });
     for (std::size_t i = 0; i < layers.size(); ++i)
         if (layers[i].alike != i && result.layers[i].layer.kept.empty()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,10 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/transpose.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
@@ -22,6 +27,7 @@
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
 
@@ -160,6 +166,43 @@ inline void require_study_of(const char* caller, const model& m, const quantizat
     const bool same = std::equal(layers.begin(), layers.end(), study.layers.begin(), study.layers.end(),
                                  [](const auto& a, const auto& b) { return a.layer.name == b.name && a.layer.shape == b.shape; });
     require(same, "{}: the study is of another model, expected one of {}", caller, m.path.string());
+}
+
+// What of the model the layers are; shared storage is counted once.
+inline scanned_model model_of_study(const model& m, const std::vector<located_layer>& layers)
+{
+    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
+    for (const located_layer& one : layers)
+        if (one.layer.tied_to.empty()) {
+            result.parameters += one.layer.parameters;
+            result.bytes += one.layer.bytes;
+        }
+    return result;
+}
+
+// The layers that a study measures itself: all but those that are kept, and copies of earlier ones.
+inline work_list measured_layers(const std::vector<located_layer>& layers)
+{
+    work_list work;
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        if (layers[i].layer.kept.empty() && layers[i].alike == i)
+            work.add(i, layers[i].layer.name, {.cost = static_cast<double>(layers[i].layer.parameters) + 1000});
+    return work;
+}
+
+// Calls f(elements, shape) with the weights of a layer as they multiply inputs: a matrix as [out, in].
+template <class F>
+decltype(auto) with_layer_weights(const named_tensor& tensor, const study_layer& layer, F&& f)
+{
+    return visit(tensor, [&](const auto& weights) -> decltype(auto) {
+        return with_source(weights, [&](const weight_source& elements) -> decltype(auto) {
+            std::vector<std::uint64_t> storage;
+            matrix_source matrix{.elements = elements};
+            if (layer.transposed)
+                matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
+            return f(matrix.elements, quantized_shape(layer));
+        });
+    });
 }
 
 inline void require_fit(const std::vector<scheme>& schemes, const std::vector<located_layer>& layers)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,8 +12,8 @@
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
-#include <weightscope/core/schedule.hpp>
-#include <weightscope/core/transpose.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/quantizers/scheme.hpp>
@@ -35,27 +34,24 @@ matrix_source decoded_matrix(const quantized_tensor& q, std::size_t rows, xt::xa
     return matrix_of(source_of(std::span<const Real>(storage.data(), storage.size())), rows);
 }
 
-inline std::vector<spectrum_effect_result> spectra_of_layer(const weight_source& elements, const study_layer& layer,
-                                                            const std::vector<scheme>& schemes, const spectrum_effect_options& options)
+inline void measure_layer_spectra(const named_tensor& tensor, study_layer& layer, const std::vector<scheme>& schemes,
+                                  const spectrum_effect_options& options)
 {
-    std::vector<std::uint64_t> storage;
-    matrix_source matrix = matrix_of(elements, layer.shape[0]);
-    if (layer.transposed)
-        matrix = transposed(matrix, storage);
-    const spectrum_before before(matrix, options);
-    std::vector<spectrum_effect_result> effects;
-    for (const scheme& s : schemes) {
-        quantized_tensor q{.scheme = s, .shape = quantized_shape(layer)};
-        quantize_into(matrix.elements, s, q);
-        if (s.scale == scale_type::f64) {
-            xt::xarray<double> decoded;
-            effects.push_back(before.effect_of(decoded_matrix(q, matrix.rows, decoded)));
-        } else {
-            xt::xarray<float> decoded;
-            effects.push_back(before.effect_of(decoded_matrix(q, matrix.rows, decoded)));
+    with_layer_weights(tensor, layer, [&](const weight_source& weights, const std::vector<std::size_t>& shape) {
+        const std::size_t rows = shape[0];
+        const spectrum_before before(matrix_of(weights, rows), options);
+        for (std::size_t s = 0; s < schemes.size(); ++s) {
+            quantized_tensor q{.scheme = schemes[s], .shape = shape};
+            quantize_into(weights, schemes[s], q);
+            if (schemes[s].scale == scale_type::f64) {
+                xt::xarray<double> decoded;
+                layer.figures[s].spectrum = before.effect_of(decoded_matrix(q, rows, decoded));
+            } else {
+                xt::xarray<float> decoded;
+                layer.figures[s].spectrum = before.effect_of(decoded_matrix(q, rows, decoded));
+            }
         }
-    }
-    return effects;
+    });
 }
 
 }  // namespace detail
@@ -78,33 +74,17 @@ inline std::vector<spectrum_effect_result> spectra_of_layer(const weight_source&
 {
     const std::vector<detail::located_layer> layers = detail::locate_layers(m, study.settings);
     detail::require_study_of("measure_spectra(model, study)", m, study, layers);
-    std::vector<detail::scheduled_work> work;
-    std::vector<std::size_t> items;
-    double cost = 0;
+    detail::work_list work;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const study_layer& layer = study.layers[i];
         if (layer.figures.empty() || layers[i].alike != i || layer.shape.size() < 2)
             continue;
         const std::size_t rows = layer.shape[0], cols = rows > 0 ? layer.parameters / rows : 0;
         const double seconds = detail::expected_spectrum_seconds(rows, cols);
-        items.push_back(i);
-        work.push_back({2 * seconds * static_cast<double>(study.schemes.size() + 1) + 1e-4, std::min(rows, cols) >= 1200});
-        cost += work.back().cost;
+        work.add(i, layer.name, {2 * seconds * static_cast<double>(study.schemes.size() + 1) + 1e-4, std::min(rows, cols) >= 1200});
     }
-    progress_reporter reporter(progress, items.size(), cost);
     with_threads(study.settings.threads, [&] {
-        detail::run_by_cost(work, [&](std::size_t k) {
-            study_layer& layer = study.layers[items[k]];
-            reporter.begun(layer.name);
-            const auto effects = visit(layers[items[k]].tensor, [&](const auto& weights) {
-                return detail::with_source(weights, [&](const detail::weight_source& elements) {
-                    return detail::spectra_of_layer(elements, layer, study.schemes, options);
-                });
-            });
-            for (std::size_t s = 0; s < effects.size(); ++s)
-                layer.figures[s].spectrum = effects[s];
-            reporter.finished(layer.name, work[k].cost);
-        });
+        work.run(progress, [&](std::size_t i) { detail::measure_layer_spectra(layers[i].tensor, study.layers[i], study.schemes, options); });
     });
     for (std::size_t i = 0; i < layers.size(); ++i)
         for (std::size_t s = 0; layers[i].alike != i && s < study.layers[i].figures.size(); ++s)

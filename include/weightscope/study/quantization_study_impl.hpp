@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
@@ -13,14 +12,14 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
-#include <weightscope/core/schedule.hpp>
-#include <weightscope/core/transpose.hpp>
+#include <weightscope/core/weight_source.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/simulate.hpp>
@@ -40,19 +39,12 @@ namespace detail {
 inline void measure_layer(const named_tensor& tensor, study_layer& layer, const std::vector<scheme>& schemes)
 {
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::size_t> shape = quantized_shape(layer);
     try {
-        const std::vector<quantization_error> errors = visit(tensor, [&](const auto& weights) {
-            return with_source(weights, [&](const weight_source& elements) {
-                std::vector<std::uint64_t> storage;
-                matrix_source matrix{.elements = elements};
-                if (layer.transposed)
-                    matrix = transposed(matrix_of(elements, layer.shape[0]), storage);
-                return simulate(matrix.elements, shape, schemes, {});
-            });
+        with_layer_weights(tensor, layer, [&](const weight_source& weights, const std::vector<std::size_t>& shape) {
+            const std::vector<quantization_error> errors = simulate(weights, shape, schemes, {});
+            for (std::size_t s = 0; s < schemes.size(); ++s)
+                layer.figures.push_back({.storage = storage_bytes(shape, schemes[s]), .error = errors[s]});
         });
-        for (std::size_t s = 0; s < schemes.size(); ++s)
-            layer.figures.push_back({.storage = storage_bytes(shape, schemes[s]), .error = errors[s]});
     } catch (const std::exception& error) {
         layer.error = error.what();
     }
@@ -81,7 +73,7 @@ WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, 
     const auto start = std::chrono::steady_clock::now();
     std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
     quantization_study_result study{.settings = options};
-    study.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
+    study.model = detail::model_of_study(m, layers);
     for (const study_variant& variant : options.variants) {
         (void)detail::index_of(study.schemes, variant.normal);
         if (!variant.sensitive_layers.empty())
@@ -90,34 +82,17 @@ WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, 
     const detail::study_ladders ladders = detail::make_ladders(study.schemes, options);
     detail::require_fit(study.schemes, layers);
 
-    std::vector<detail::scheduled_work> work;
-    std::vector<std::size_t> items;
-    double cost = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        const study_layer& layer = study.layers.emplace_back(std::move(layers[i].layer));
-        if (layer.tied_to.empty()) {
-            study.model.parameters += layer.parameters;
-            study.model.bytes += layer.bytes;
-        }
+    const detail::work_list work = detail::measured_layers(layers);
+    for (detail::located_layer& one : layers) {
+        const study_layer& layer = study.layers.emplace_back(std::move(one.layer));
         if (layer.first && study.first_layer.empty())
             study.first_layer = layer.name;
         if (layer.last)
             study.last_layer = layer.name;
-        if (!layer.kept.empty() || layers[i].alike != i)
-            continue;
-        items.push_back(i);
-        work.push_back({.cost = static_cast<double>(layer.parameters) + 1000});
-        cost += work.back().cost;
     }
-    progress_reporter reporter(progress, items.size(), cost);
     with_threads(options.threads, [&] {
         study.environment = current_environment();
-        detail::run_by_cost(work, [&](std::size_t k) {
-            study_layer& layer = study.layers[items[k]];
-            reporter.begun(layer.name);
-            detail::measure_layer(layers[items[k]].tensor, layer, study.schemes);
-            reporter.finished(layer.name, work[k].cost);
-        });
+        work.run(progress, [&](std::size_t i) { detail::measure_layer(layers[i].tensor, study.layers[i], study.schemes); });
     });
     detail::follow_first(study, layers);
 

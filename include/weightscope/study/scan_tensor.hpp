@@ -171,7 +171,7 @@ inline bool runs_alone(const named_tensor& tensor, const scan_options& options)
 
 inline scanned_model describe(const model& m)
 {
-    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
+    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size(), .lost_shards = m.lost_shards};
     for (const named_tensor& tensor : m.tensors)
         if (tensor.tied_to.empty() && tensor.part_of.empty()) {
             result.parameters += tensor.size();
