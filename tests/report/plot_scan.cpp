@@ -343,11 +343,23 @@ TEST_CASE("a series shows what moves most, and its steps by what tells them apar
     const chart c = plot_training_evolution(std::vector<scan_step>{{"checkpoint-500", first}, {"checkpoint-1000", last}});
     CHECK(shows(c, "500"));
     CHECK_FALSE(shows(c, "checkpoint"));
+    const chart files = plot_training_evolution(std::vector<scan_step>{{"run-5/step-500.st", first}, {"run-5/step-100.st", last}, {"run-5/step-20.st", last}});
+    for (const char* label : {">500<", ">100<", ">20<"})  // their tooltips tell the whole name
+        CHECK(files.svg.find(label) != std::string::npos);
     const auto rows = rows_of(c.csv);
     const auto moved = std::find_if(rows.begin(), rows.end(), [](const auto& row) { return row[0] == "norms that change most"; });
     REQUIRE(moved != rows.end());
     CHECK((*moved)[1] == "L2.up_proj");  // layer 20: (20 - 1) = 2 * 7 + 5
     CHECK(number((*(moved + 1))[3]) == Approx(100 * number((*moved)[3])));
+    // what was not measured has no panel
+    CHECK(shows(c, "SQNRs that change most"));
+    CHECK(shows(plot_layer_comparison(first, last), "SQNR, dB"));
+    for (layer_result& layer : first.layers)
+        layer.quantization.reset();
+    const chart without = plot_training_evolution(std::vector<scan_step>{{"a", first}, {"b", first}});
+    CHECK(shows(without, "norms that change most"));
+    CHECK_FALSE(shows(without, "SQNRs that change most"));
+    CHECK_FALSE(shows(plot_layer_comparison(first, first), "SQNR, dB"));
     CHECK_THROWS_WITH(plot_training_evolution(std::vector<scan_step>(1)),
                       "weightscope::plot_training_evolution(steps): there are 1, expected 2 or more");
     CHECK_THROWS_WITH(plot_bit_map({.bits = {"a"}, .layers = {"b"}}), "weightscope::plot_bit_map(of): there are 0 values, expected 1 bits x 1 layers");

@@ -168,7 +168,7 @@ inline std::string fault_of(const std::string& svg)
             {"rect", {"x", "y", "width", "height", "fill", "stroke"}},
             {"circle", {"cx", "cy", "r", "fill", "stroke"}},
             {"polyline", {"points", "fill", "stroke", "stroke-width", "stroke-dasharray"}},
-            {"text", {"x", "y", "font-size", "text-anchor", "fill", "font-weight", "transform"}}};
+            {"text", {"x", "y", "font-size", "text-anchor", "fill", "font-weight", "stroke", "stroke-width", "stroke-linejoin", "paint-order", "transform"}}};
         const element& root = elements.front();
         if (root.name != "svg" || root.attributes.at("xmlns") != "http://www.w3.org/2000/svg")
             return "the root is no svg";

@@ -147,7 +147,7 @@ inline void draw_labels(svg_picture& picture, const svg_box& area, std::span<con
                                                            {{label.point.x + distance, label.point.y - 9}, svg_anchor::start},
                                                            {{label.point.x + distance, label.point.y + 15}, svg_anchor::start}};
         for (const auto& [place, anchor] : places) {
-            const svg_text_style style{.size = 10, .anchor = anchor};
+            const svg_text_style style{.size = 10, .anchor = anchor, .halo = true};
             const svg_box box = text_box(place, text, style);
             if (!area.holds(box) || std::any_of(taken.begin(), taken.end(), [&](const svg_box& other) { return box.meets(other); }))
                 continue;

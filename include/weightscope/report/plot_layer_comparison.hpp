@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <iterator>
 #include <map>
 #include <span>
 #include <string>
@@ -62,7 +61,7 @@ inline double change_between(const layer_result& a, const layer_result& b)
 
 }  // namespace detail
 
-/// Two scans side by side: norm, condition number, stable rank and SQNR of the layers that differ most.
+/// Two scans side by side: norm, condition number, stable rank and SQNR of the layers that differ most, as far as they were measured.
 ///
 /// @param a, b            scans of models with layers in common, which are matched by name
 /// @param a_name, b_name  what they are called
@@ -96,17 +95,15 @@ inline double change_between(const layer_result& a, const layer_result& b)
     }
     std::stable_sort(pairs.begin(), pairs.end(), [](const pair& x, const pair& y) { return x.change > y.change; });
     const std::size_t shown = std::min(most, pairs.size());
-    const double height = height_of_rows(shown);
-    svg_picture picture({1000, 90 + 2 * height}, "Layer comparison");
-    detail::draw_heading(picture, "Two models, layer by layer",
-                         fmt::format("{} of {} matrices in common, those that differ most first; {}: {}, {}: {}", shown, pairs.size(), a_name,
-                                     a.model.path, b_name, b.model.path));
-    const std::vector<legend_entry> legend = {{chart_colors::blue, a_name}, {chart_colors::orange, b_name}};
-    draw_legend(picture, {20, 68}, 980, legend);
-    for (std::size_t k = 0; k < std::size(detail::compared_figures); ++k) {
-        const detail::compared_figure& figure = detail::compared_figures[k];
-        std::vector<chart_row> rows;
-        std::vector<double> values;
+    struct compared_panel
+    {
+        const detail::compared_figure* figure;
+        std::vector<chart_row> rows = {};
+        std::vector<double> values = {};
+    };
+    std::vector<compared_panel> panels;
+    for (const detail::compared_figure& figure : detail::compared_figures) {
+        compared_panel panel{.figure = &figure};
         for (const pair& p : std::span(pairs).first(shown)) {
             chart_row row{.name = p.text, .title = p.before->name};
             for (const auto& [layer, color, name] : {std::tuple(p.before, chart_colors::blue, &a_name),
@@ -114,15 +111,25 @@ inline double change_between(const layer_result& a, const layer_result& b)
                 const double value = figure.value(*layer);
                 if (!std::isfinite(value) || (figure.logarithmic && !(value > 0)))
                     continue;
-                values.push_back(value);
+                panel.values.push_back(value);
                 row.marks.push_back({value, color, fmt::format("{}, {}: {}", p.before->name, *name, detail::figure(value)), false,
                                      layer == p.before ? 5.0 : 3.0});  // where they agree both are seen
             }
-            rows.push_back(std::move(row));
+            panel.rows.push_back(std::move(row));
         }
-        draw_rows(picture, {20 + 490 * static_cast<double>(k % 2), 84 + height * static_cast<double>(k / 2), 470, height}, rows,
-                  axis_of(values, {.logarithmic = figure.logarithmic, .tick_count = 4}), {.title = figure.title});
+        if (!panel.values.empty())
+            panels.push_back(std::move(panel));
     }
+    const double height = height_of_rows(shown);
+    svg_picture picture({1000, 90 + static_cast<double>((panels.size() + 1) / 2) * height}, "Layer comparison");
+    detail::draw_heading(picture, "Two models, layer by layer",
+                         fmt::format("{} of {} matrices in common, those that differ most first; {}: {}, {}: {}", shown, pairs.size(), a_name,
+                                     a.model.path, b_name, b.model.path));
+    const std::vector<legend_entry> legend = {{chart_colors::blue, a_name}, {chart_colors::orange, b_name}};
+    draw_legend(picture, {20, 68}, 980, legend);
+    for (std::size_t k = 0; k < panels.size(); ++k)
+        draw_rows(picture, {20 + 490 * static_cast<double>(k % 2), 84 + height * static_cast<double>(k / 2), 470, height}, panels[k].rows,
+                  axis_of(panels[k].values, {.logarithmic = panels[k].figure->logarithmic, .tick_count = 4}), {.title = panels[k].figure->title});
     return {"layer_comparison", "two models, layer by layer", picture.text(), table.text()};
 }
 

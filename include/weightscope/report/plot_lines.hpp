@@ -37,18 +37,39 @@ struct line_panel
 
 namespace detail {
 
-// How many first bytes names have in common, up to the end of a word: "checkpoint-" of checkpoint-500 and checkpoint-1000.
-inline std::size_t common_front(std::span<const std::string> names)
+// What tells names apart: "500" and "1000" of checkpoint-500.safetensors and checkpoint-1000.safetensors. What they have in common at
+// their ends is left out, in whole words.
+inline std::vector<std::string> distinct_parts(std::span<const std::string> names)
 {
-    if (names.size() < 2)
-        return 0;
-    std::size_t common = names[0].size();
-    for (const std::string& name : names) {
-        const auto end = names[0].begin() + static_cast<std::ptrdiff_t>(common);
-        common = static_cast<std::size_t>(std::mismatch(names[0].begin(), end, name.begin(), name.end()).first - names[0].begin());
-    }
-    const std::size_t end = common == 0 ? std::string::npos : names[0].find_last_of("-_./ ", common - 1);
-    return end == std::string::npos ? 0 : end + 1;
+    constexpr const char* between_words = "-_./ ";
+    std::vector<std::string> parts(names.begin(), names.end());
+    if (parts.size() < 2)
+        return parts;
+    const auto common = [&](auto begin_of) {  // first bytes, seen from either end
+        std::size_t count = parts[0].size();
+        for (const std::string& part : parts) {
+            count = std::min(count, part.size());
+            const auto first = begin_of(parts[0]);
+            count = static_cast<std::size_t>(std::mismatch(first, first + static_cast<std::ptrdiff_t>(count), begin_of(part)).first - first);
+        }
+        return count;
+    };
+    const std::size_t front = common([](const std::string& part) { return part.begin(); });
+    const std::size_t word = front == 0 ? std::string::npos : parts[0].find_last_of(between_words, front - 1);
+    for (std::string& part : parts)
+        part.erase(0, word == std::string::npos ? 0 : word + 1);
+    const std::size_t back = common([](const std::string& part) { return part.rbegin(); });
+    const std::size_t stop = parts[0].find_first_of(between_words, parts[0].size() - back);
+    for (std::string& part : parts)
+        part.resize(part.size() - (stop == std::string::npos ? 0 : parts[0].size() - stop));
+    return parts;
+}
+
+inline bool has_values(const line_panel& lines)
+{
+    return std::any_of(lines.series.begin(), lines.series.end(), [](const chart_series& series) {
+        return std::any_of(series.values.begin(), series.values.end(), [](double value) { return std::isfinite(value); });
+    });
 }
 
 // A line breaks where a value is missing.
@@ -79,14 +100,14 @@ inline void draw_lines(svg_picture& picture, const svg_box& area, const line_pan
     for (const chart_series& series : lines.series)
         values.insert(values.end(), series.values.begin(), series.values.end());
     chart_axis x{.low = 0, .high = static_cast<double>(std::max<std::size_t>(steps.size(), 2) - 1)};
-    const std::size_t common = common_front(steps);
+    const std::vector<std::string> labels = distinct_parts(steps);
     double widest = 10;
-    for (const std::string& step : steps)
-        widest = std::max(widest, std::min(text_width(std::string_view(step).substr(common), 10), 80.0));
+    for (const std::string& label : labels)
+        widest = std::max(widest, std::min(text_width(label, 10), 80.0));
     const auto fitting = static_cast<std::size_t>(area.width / (widest + 8));
     const std::size_t every = (steps.size() + fitting - 1) / fitting;
     for (std::size_t i = 0; i < steps.size(); i += every)
-        x.ticks.push_back({static_cast<double>(i), fitting_text(std::string_view(steps[i]).substr(common), 80, 10)});
+        x.ticks.push_back({static_cast<double>(i), fitting_text(labels[i], 80, 10)});
     chart_panel panel(picture, area, std::move(x), axis_of(values, {.logarithmic = lines.logarithmic, .tick_count = 5}));
     panel.draw_frame({.title = lines.title, .y = lines.unit});
     std::vector<legend_entry> legend;
@@ -109,7 +130,7 @@ inline void draw_lines(svg_picture& picture, const svg_box& area, const line_pan
 
 }  // namespace detail
 
-/// Up to four panels of lines over the same steps, two beside each other.
+/// Up to four panels of lines over the same steps, two beside each other; one without a value is left out.
 ///
 /// @param name    of the chart
 /// @param title   its heading
@@ -124,11 +145,15 @@ inline void draw_lines(svg_picture& picture, const svg_box& area, const line_pan
         for (const chart_series& series : panel.series)
             for (std::size_t i = 0; i < std::min(steps.size(), series.values.size()); ++i)
                 table.add({panel.title, series.name, steps[i], csv_table::cell(series.values[i])});
-    const auto rows = static_cast<double>((panels.size() + 1) / 2);
+    std::vector<const line_panel*> shown;
+    for (const line_panel& panel : panels)
+        if (detail::has_values(panel))
+            shown.push_back(&panel);
+    const auto rows = static_cast<double>((shown.size() + 1) / 2);
     svg_picture picture({1000, 80 + 340 * std::max(rows, 1.0)}, title);
     detail::draw_heading(picture, title, below);
-    for (std::size_t i = 0; i < panels.size(); ++i)
-        detail::draw_lines(picture, {75 + 490 * static_cast<double>(i % 2), 95 + 340 * static_cast<double>(i / 2), 400, 220}, panels[i], steps);
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        detail::draw_lines(picture, {75 + 490 * static_cast<double>(i % 2), 95 + 340 * static_cast<double>(i / 2), 400, 220}, *shown[i], steps);
     return {name, title, picture.text(), table.text()};
 }
 

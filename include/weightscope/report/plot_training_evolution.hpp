@@ -95,7 +95,7 @@ inline std::vector<chart_series> moving_series(const std::map<std::string, std::
 }  // namespace detail
 
 /// How a model changes over a series of checkpoints: its score, and norm, condition number and SQNR of the layers that move most,
-/// beside the median of all.
+/// beside the median of all. What was not measured is left out.
 ///
 /// @param steps  scans in their order, two or more; layers are matched by name
 /// @return       named "training_evolution"

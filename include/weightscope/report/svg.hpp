@@ -52,6 +52,7 @@ struct svg_text_style
     std::string_view color = "#222222";
     bool bold = false;
     bool upwards = false;  ///< turned by 90 degrees against the clock
+    bool halo = false;     ///< a white rim, so that it can be read on top of lines
 };
 
 struct svg_line_style
@@ -195,8 +196,9 @@ public:
             return;
         constexpr std::string_view anchors[] = {"start", "middle", "end"};
         const std::string x = detail::svg_number(place.x), y = detail::svg_number(place.y);
-        body_ += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{}\" fill=\"{}\"{}{}>", x, y, detail::svg_number(style.size),
+        body_ += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{}\" fill=\"{}\"{}{}{}>", x, y, detail::svg_number(style.size),
                              anchors[static_cast<std::size_t>(style.anchor)], style.color, style.bold ? " font-weight=\"bold\"" : "",
+                             style.halo ? " stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\"" : "",
                              style.upwards ? fmt::format(" transform=\"rotate(-90 {} {})\"", x, y) : std::string());
         body_ += detail::xml_text(words);
         if (!title.empty())
