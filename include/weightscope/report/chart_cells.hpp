@@ -81,12 +81,12 @@ inline void draw_cells(svg_picture& picture, const svg_box& box, const cell_grid
     double widest = 1;
     std::size_t first = grid.columns.size();  // that has a name
     for (std::size_t i = grid.columns.size(); i-- > 0;) {
-        widest = std::max(widest, text_width(fitting_text(grid.columns[i], std::max(width, 76.0), 10), 10) + 5);
+        widest = std::max(widest, text_width(fitting_text(grid.columns[i], std::max(width, 110.0), 10), 10) + 5);
         first = grid.columns[i].empty() ? first : i;
     }
     const auto every = static_cast<std::size_t>(std::ceil(widest / width));
     for (std::size_t i = first; i < grid.columns.size(); i += every) {
-        const std::string name = fitting_text(grid.columns[i], std::max(width, 76.0), 10);
+        const std::string name = fitting_text(grid.columns[i], std::max(width, 110.0), 10);
         const double middle = corner.x + width * (static_cast<double>(i) + 0.5);
         if (middle + text_width(name, 10) / 2 <= box.right() + 18)
             picture.text({middle, corner.y + height * static_cast<double>(grid.rows.size()) + 13}, name,

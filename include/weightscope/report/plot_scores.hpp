@@ -60,7 +60,7 @@ struct group_scores_chart
         values.push_back(g->score);
     const chart_axis scores = axis_of(values, {.logarithmic = of.logarithmic, .from_zero = !of.logarithmic});
     const std::vector<double> places = {1, static_cast<double>(std::max<std::size_t>(order.size(), 2))};
-    chart_panel panel(picture, {75, 92, 905, 190}, axis_of(places, {.tick_count = 8}), scores);
+    chart_panel panel(picture, {75, 92, 905, 190}, axis_of(places, {.tick_count = 8, .whole = true}), scores);
     panel.draw_frame({.x = fmt::format("all {} groups, highest score first", order.size()), .y = of.score});
     std::vector<svg_point> curve;
     const std::size_t step = order.size() / 900 + 1;
