@@ -3,12 +3,12 @@
 
 # shellcheck disable=SC2034  # used by the scripts
 build_packages=(
-    g++ cmake ninja-build pkg-config
+    g++ cmake ninja-build
     libxtensor-dev libxtensor-blas-dev libopenblas-dev libfmt-dev libtbb-dev
-    nlohmann-json3-dev libprotozero-dev libzip-dev zlib1g-dev libcli11-dev
+    nlohmann-json3-dev libprotozero-dev zlib1g-dev libcli11-dev
 )
 # shellcheck disable=SC2034
-test_packages=(catch2 libbenchmark-dev python3 python3-jsonschema libxml2-utils)
+test_packages=(catch2 pkg-config libzip-dev libbenchmark-dev python3 python3-jsonschema libxml2-utils)
 # shellcheck disable=SC2034
 browser_packages=(chromium chromium-driver)    # of one test, which is skipped without them
 

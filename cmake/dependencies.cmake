@@ -27,8 +27,6 @@ find_package(LAPACK REQUIRED)
 find_package(TBB REQUIRED CONFIG)
 find_package(nlohmann_json 3.11 REQUIRED CONFIG)
 find_package(ZLIB REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)    # Debian's CMake config asks for programs it does not install
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp REQUIRED)  # no CMake config exists
 
 weightscope_dependency(xtl     0.7.2  0.8.2)

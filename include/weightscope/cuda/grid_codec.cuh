@@ -1,0 +1,188 @@
+#pragma once
+// The arithmetic of the host's grid_scale.hpp and grid_round_kernel.hpp for one group and one weight: the same operations in the same order, so
+// that scales, codes and decoded weights are the same bits. Operations are spelt out where a compiler could fuse them.
+
+#include <weightscope/cuda/error.cuh>
+
+#include <algorithm>
+#include <cstdint>
+#include <math.h>
+
+#include <weightscope/core/scalar_format.hpp>
+#include <weightscope/core/scalars.hpp>
+#include <weightscope/cuda/plain_codec.cuh>
+#include <weightscope/quantizers/element_grid.hpp>
+#include <weightscope/quantizers/grid_numbers.hpp>
+#include <weightscope/quantizers/grid_round_kernel.hpp>
+#include <weightscope/quantizers/scale_rules.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+
+namespace weightscope::detail {
+
+// Schemes of other grids, and of the rules of runtimes whose scales follow from max|w|.
+template <grid_kind Kind>
+struct grid_codec
+{
+    using real = float;
+    struct step
+    {
+        float scale, multiplier, divisor;
+    };
+
+    grid_numbers numbers;
+    grid_rounding rounding;
+    bool divides = true, two_levels = false;
+    float global_range = 1;  // of a tensor whose scale is 1
+    float values[16] = {}, thresholds[15] = {};  // of a table
+
+    explicit grid_codec(const scheme& options)
+        : numbers(options), rounding(rounding_of(options)), divides(!options.rules.reciprocal && options.rules.base < scale_base::power_floor),
+          two_levels(options.rules.global != global_scale::none), global_range(format_of(options.grid).largest * float8_e4m3::max_finite)
+    {
+        std::copy(nf4_values.begin(), nf4_values.end(), values);
+        std::copy(nf4_thresholds.begin(), nf4_thresholds.end(), thresholds);
+    }
+
+    __host__ __device__ bool by_magnitude() const { return true; }
+    // The largest magnitude of the tensor decides the scale of its scales.
+    __device__ void know_tensor(float magnitude)
+    {
+        if (two_levels)
+            numbers.global = magnitude == 0                                  ? 1
+                             : numbers.rules.global == global_scale::divisor ? __fdiv_rn(global_range, magnitude)
+                                                                             : __fdiv_rn(magnitude, global_range);
+    }
+
+    // 2^(code - 127)
+    static __device__ float power_of(std::int32_t code)
+    {
+        return bits_as<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
+    }
+    __device__ float power_for(float high) const
+    {
+        const auto bits = bits_as<std::int32_t>(high);
+        switch (numbers.base) {
+        case scale_base::power_ceil: return power_of((bits >> 23) + ((bits & 0x7fffff) != 0) - numbers.highest_exponent);
+        case scale_base::power_up: {
+            const auto wanted = bits_as<std::int32_t>(__fmul_rn(high, static_cast<float>(__ddiv_rn(1, static_cast<double>(numbers.top)))));
+            return power_of((wanted >> 23) + ((wanted & 0x7fffff) > (wanted >> 23 == 0 ? 0x400000 : 0)));
+        }
+        case scale_base::power_even: return power_of(((bits + (1 << (22 - numbers.mantissa_bits))) >> 23) - numbers.highest_exponent);
+        default: return power_of((bits >> 23) - numbers.highest_exponent);
+        }
+    }
+    __device__ float range_for(float high) const
+    {
+        if (numbers.base == scale_base::half_span)
+            return __fdiv_rn(high, numbers.span / 2);
+        if (numbers.rules.global == global_scale::multiplier)
+            return __fdiv_rn(high, __fmul_rn(numbers.top, numbers.global));
+        if (numbers.rules.global == global_scale::divisor)
+            return __fmul_rn(numbers.global, __fdiv_rn(high, numbers.top));
+        return __fdiv_rn(high, numbers.top);
+    }
+
+    // To a float of so many mantissa bits and no exponent below the lowest, halves to even.
+    template <int MantissaBits, int LowestExponent>
+    static __device__ float rounded_to(float x)
+    {
+        const auto bits = bits_as<std::int32_t>(x);
+        const std::int32_t field = bits >> 23 & 0xff, exponent = field > LowestExponent + 127 ? field : LowestExponent + 127;
+        const float larger = __fmul_rn(x, bits_as<float>((254 + MantissaBits - exponent) << 23));
+        return __fmul_rn(rintf(larger), bits_as<float>((exponent - MantissaBits) << 23));
+    }
+    __device__ float stored(float scale) const
+    {
+        switch (numbers.storage) {
+        case scale_type::f16: {
+            const float r = rounded_to<10, -14>(scale);
+            return r >= 65520 ? bits_as<float>(0x7f800000u) : r <= -65520 ? bits_as<float>(0xff800000u) : r;
+        }
+        case scale_type::bf16: return static_cast<float>(bfloat16(scale));
+        case scale_type::e4m3: return rounded_to<3, -6>(scale > 448 ? 448 : scale);
+        default: return scale;
+        }
+    }
+    __device__ void set_factors(float scale, step& s) const
+    {
+        if (numbers.rules.reciprocal) {
+            s.multiplier = scale == 0 && !numbers.reciprocal_of_zero ? 0 : __fdiv_rn(1, scale);
+            s.divisor = 1;
+        } else {
+            s.multiplier = 1;
+            s.divisor = scale == 0 ? 1 : scale;
+        }
+    }
+
+    __device__ step step_for(float, float high) const
+    {
+        step s{1, 1, 1};
+        if (numbers.base >= scale_base::power_floor) {
+            s.scale = power_for(high);
+            s.multiplier = __fdiv_rn(1, s.scale);
+            return s;
+        }
+        const auto least = static_cast<float>(numbers.rules.least_scale), zero_scale = static_cast<float>(numbers.rules.zero_scale);
+        float scale = range_for(high);
+        scale = numbers.rules.zero_below > 0 && scale < static_cast<float>(numbers.rules.zero_below) ? 0 : scale;
+        scale = zero_scale > 0 && scale == 0 ? zero_scale : scale;
+        scale = least > 0 && fabsf(scale) < least ? least : scale;
+        float kept = stored(scale);
+        kept = zero_scale > 0 && kept == 0 ? zero_scale : kept;
+        s.scale = numbers.rules.global == global_scale::multiplier ? __fmul_rn(kept, numbers.global)
+                  : numbers.rules.global == global_scale::divisor  ? __fdiv_rn(kept, numbers.global)
+                                                                   : kept;
+        set_factors(numbers.rules.unrounded ? scale : s.scale, s);
+        return s;
+    }
+
+    __device__ float rounded(float before) const
+    {
+        const float t = rintf(before), rest = before - t;  // exact
+        switch (rounding.mode) {
+        case rounding_mode::half_away: return rest == 0.5F && before > 0 ? t + 1 : rest == -0.5F && before < 0 ? t - 1 : t;
+        case rounding_mode::half_to_zero: return rest == -0.5F && before > 0 ? t - 1 : rest == 0.5F && before < 0 ? t + 1 : t;
+        case rounding_mode::half_up: return rest < 0 ? t - 1 : t;  // down, after a half was added
+        default: return t;
+        }
+    }
+
+    __device__ float level_of(float t, bool& clipped) const
+    {
+        if constexpr (Kind == grid_kind::integer) {
+            t = t == t ? t : 0;  // 0 times the infinite reciprocal of a subnormal scale
+            if (rounding.mode == rounding_mode::half_up)
+                t = __fsub_rn(rounded(__fadd_rn(t, rounding.offset + 0.5F)), rounding.offset);
+            else
+                t = rounded(t);
+            const float free = t;
+            t = t < rounding.lowest ? rounding.lowest : t;
+            t = t > rounding.highest ? rounding.highest : t;
+            clipped = t != free;
+            return t;
+        } else if constexpr (Kind == grid_kind::floating) {
+            float a = fabsf(t);
+            clipped = a >= rounding.beyond;
+            a = a > rounding.largest ? rounding.largest : a;
+            const std::int32_t field = bits_as<std::int32_t>(a) >> 23, exponent = field > rounding.lowest_exponent ? field : rounding.lowest_exponent;
+            a = __fmul_rn(a, bits_as<float>((254 + rounding.mantissa_bits - exponent) << 23));
+            a = __fmul_rn(rounded(a), bits_as<float>((exponent - rounding.mantissa_bits) << 23));
+            return copysignf(a, t);
+        } else {
+            clipped = false;
+            float value = values[0];
+            for (int i = 0; i < 15; ++i)
+                value = t > thresholds[i] ? values[i + 1] : value;
+            return value;
+        }
+    }
+
+    __device__ decoded_weight decode(float w, const step& s) const
+    {
+        bool clipped = false;
+        const float level = level_of(divides ? __fdiv_rn(w, s.divisor) : __fmul_rn(w, s.multiplier), clipped);
+        return {static_cast<double>(__fmul_rn(level, s.scale)), clipped};
+    }
+};
+
+}  // namespace weightscope::detail
