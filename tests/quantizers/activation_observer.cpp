@@ -15,6 +15,7 @@
 #include <weightscope/quantizers/quantization_config.hpp>
 
 #include "../catch.hpp"
+#include "../message.hpp"
 
 using namespace weightscope;
 
@@ -50,17 +51,6 @@ xt::xtensor<float, 2> long_tailed()
     for (std::size_t i = 0; i < 40; ++i)
         x(i, i) *= 12;
     return x;
-}
-
-template <class F>
-std::string message(F&& f)
-{
-    try {
-        f();
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return "nothing was thrown";
 }
 
 }  // namespace

@@ -137,6 +137,10 @@ TEST_CASE("conventions are those of the runtimes' formulas")
         {"compressed-tensors-mxfp4", 157154, 59902.921875, 48.265625, 0},
         {"microxcaling-mxfp4", 265839, 55326.5283203125, 27.390625, 0},
         {"microxcaling-mxfp8-e4m3", 9374204, 58717.914390563965, 0.427978515625, 0},
+        {"microxcaling-mxint8", 1988853, 60328.14111328125, 1.7119140625, 0},
+        {"quanto-int8", 3177682, 60325.928800845024, 1.2086704959219787, 0},
+        {"quanto-int4", -344625, 59337.98270771885, 7.790466156089678, 0},
+        {"quanto-int2", -129643, 53574.871214821935, 22.952330787666142, 0},
         {"ggml-mxfp4", 261906, 55372.2880859375, 27.390625, 0},
         {"compressed-tensors-fp8", 9419946, 60204.24512284145, 0.05915447635561577, 0},
         {"nvfp4-modelopt", 285263, 60382.3535562132, 10970.5, 0},
@@ -187,6 +191,26 @@ TEST_CASE("published figures of conventions")
     // 10 to 11.5 in AWQ, whose range need not hold zero: everything is decoded to at most 15 steps of 0.1
     const xt::xtensor<float, 2> far = xt::eval(ramp + 10);
     CHECK(values_of(far, "awq-int4")[15] == Approx(1.5).epsilon(1e-6));
+}
+
+TEST_CASE("just below a power of two the logarithm of a float is that of the power")
+{
+    // log2(8 (1 - d 2^-24)) = 3 - 8.6e-8 d, and floats below 3 lie 2.4e-7 apart: 3 for d = 1, less for d = 2. Below 2^-7 they lie 4.8e-7
+    // apart, so that 2 goes up and 3 does not.
+    const auto scale = [](const char* name, float largest) {
+        xt::xtensor<float, 2> w = 0.125F * largest * xt::ones<float>({1, 32});
+        w(0, 9) = -largest;
+        return quantize_uniform(w, parse_scheme(name)).scales[0];
+    };
+    for (const char* name : {"microxcaling-mxfp4", "ggml-mxfp4"}) {
+        CHECK(scale(name, 8 * (1 - 0x1p-24F)) == 2);
+        CHECK(scale(name, 8 * (1 - 0x2p-24F)) == 1);
+        CHECK(scale(name, 0x1p-7F * (1 - 0x2p-24F)) == 0x1p-9);
+        CHECK(scale(name, 0x1p-7F * (1 - 0x3p-24F)) == 0x1p-10);
+    }
+    CHECK(scale("ocp-mxfp4-floor", 8 * (1 - 0x1p-24F)) == 1);
+    CHECK(scale("microxcaling-mxint8", 8 * (1 - 0x1p-24F)) == 0.125);
+    CHECK(scale("microxcaling-mxint8", 8 * (1 - 0x2p-24F)) == 0.0625);
 }
 
 TEST_CASE("zeros, NaN, Inf and scales beyond their type, in every convention")

@@ -1,4 +1,5 @@
 // Float grids and NF4: every code, every half float, and the figures of their errors.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -269,7 +270,12 @@ TEST_CASE("large tensors in a grid are added up to eight digits, with the same b
     w(7, 9) = NAN;
     for (std::size_t j = 0; j < 4096; ++j)
         w(8, j) = 0;
-    for (const char* name : {"mxfp4", "nf4-g64", "nvfp4", "q4_0", "gptq-int4-asym"}) {
+    for (std::size_t j = 0; j < 4096; ++j)
+        w(9, j) = static_cast<float>(static_cast<int>(j * 7 % 63) - 31) / 1024;  // halves between codes
+    for (const char* name : {"mxfp4", "ocp-mxfp8-e5m2-floor", "microxcaling-mxfp4", "ggml-mxfp4", "microxcaling-mxint8", "nf4-g64", "bitsandbytes-nf4", "nvfp4",
+                             "nvfp4-compressed-tensors", "fp8-e4m3-per-tensor", "fp8-e5m2-per-channel", "fp8-e4m3-block-100x96", "fp4-e2m1-g8", "q4_0", "q4_1",
+                             "q8_0", "gptq-int4", "gptq-int4-asym", "gptq-int4-asym-g16", "compressed-tensors-int4-asym", "torch-int8-asym", "quanto-int4",
+                             "fp4-e2m1-g32-half-away"}) {
         CAPTURE(name);
         const scheme options = parse_scheme(name);
         const auto sums = [&](std::size_t threads) { return with_threads(threads, [&] { return simulate_quantization(w, options).sums; }); };
@@ -278,7 +284,7 @@ TEST_CASE("large tensors in a grid are added up to eight digits, with the same b
         CHECK(one.absolute_error == two.absolute_error);
         CHECK(one.error == two.error);
         const xt::xarray<float> decoded = dequantize(quantize_uniform(w, options));
-        double squares = 0, magnitudes = 0;
+        double squares = 0, magnitudes = 0, largest = 0;
         std::size_t flushed = 0;
         for (std::size_t i = 0; i < w.size(); ++i) {
             if (!std::isfinite(w.data()[i]))
@@ -286,12 +292,85 @@ TEST_CASE("large tensors in a grid are added up to eight digits, with the same b
             const double e = static_cast<double>(w.data()[i]) - static_cast<double>(decoded.data()[i]);
             squares += e * e;
             magnitudes += std::fabs(e);
+            largest = std::max(largest, std::fabs(e));
             flushed += w.data()[i] != 0 && decoded.data()[i] == 0;
         }
         CHECK(one.squared_error == Approx(squares).epsilon(1e-8));
         CHECK(one.absolute_error == Approx(magnitudes).epsilon(1e-8));
         CHECK(one.flushed_count == flushed);
+        CHECK(one.max_error == largest);
+        if (options.granularity == scale_granularity::per_tensor || options.granularity == scale_granularity::per_block || options.rules.global != global_scale::none)
+            continue;
+        std::size_t clipped = 0;  // of rows alone, which are added up in double
+        for (std::size_t i = 0; i < 300; i += 60) {
+            const xt::xtensor<float, 2> rows = xt::view(w, xt::range(i, i + 60), xt::all());
+            clipped += simulate_quantization(rows, options).sums.clipped_count;
+        }
+        CHECK(one.clipped_count == clipped);
     }
+}
+
+TEST_CASE("wide blocks add up to the tensor")
+{
+    auto w = random_normal<float>({200, 3000}, {.seed = 5, .std = 0.02});
+    for (const char* name : {"int4-block-64x100-asym", "fp8-e4m3-block-64x100"}) {
+        CAPTURE(name);
+        const scheme options = parse_scheme(name);
+        const auto r = simulate_quantization(w, options, {.channels = true, .groups = true});
+        const xt::xarray<float> decoded = dequantize(quantize_uniform(w, options));
+        REQUIRE(r.groups.size() == 4 * 30);
+        std::vector<double> of_groups(120), of_rows(200);
+        for (std::size_t i = 0; i < 200; ++i)
+            for (std::size_t j = 0; j < 3000; ++j) {
+                const double e = static_cast<double>(w(i, j)) - static_cast<double>(decoded(i, j));
+                of_groups[i / 64 * 30 + j / 100] += e * e;
+                of_rows[i] += e * e;
+            }
+        for (std::size_t g = 0; g < 120; ++g)
+            CHECK(r.groups[g].squared_error == Approx(of_groups[g]).epsilon(1e-11));
+        for (std::size_t i = 0; i < 200; ++i)
+            CHECK(r.channels[i].squared_error == Approx(of_rows[i]).epsilon(1e-11));
+    }
+}
+
+TEST_CASE("a search for the range is never worse than the whole range, by its own measure")
+{
+    auto w = random_normal<float>({24, 256}, {.seed = 8, .std = 0.02});
+    for (std::size_t j = 0; j < 256; ++j) {
+        w(0, j) = 0;
+        w(1, j) = 0.25F;
+        w(2, j) = std::fabs(w(2, j));
+        w(3, j) *= j == 7 ? 20.0F : 1.0F;
+    }
+    w(5, 6) = NAN;
+    const auto loss = [&](const scheme& options, double norm) {
+        const xt::xarray<float> decoded = dequantize(quantize_uniform(w, options));
+        double sum = 0;
+        for (std::size_t i = 0; i < w.size(); ++i)
+            sum += std::isfinite(w.data()[i]) ? std::pow(std::fabs(static_cast<double>(w.data()[i]) - static_cast<double>(decoded.data()[i])), norm) : 0;
+        return sum;
+    };
+    for (const char* name : {"fp8-e4m3-per-channel", "fp4-e2m1-g32", "fp4-e2m1-per-tensor", "nf4-g64", "bitsandbytes-nf4", "gptq-int4", "awq-int4", "q4_0", "q4_1", "quanto-int2",
+                             "fp6-e2m3-block-8x50", "compressed-tensors-int4-asym", "nncf-int4-sym-per-tensor", "fp4-e2m1-per-channel-axis1-scale-f16"}) {
+        CAPTURE(name);
+        const scheme whole = parse_scheme(name), squares = parse_scheme(std::string(name) + "-mse"), powers = parse_scheme(std::string(name) + "-norm1");
+        CHECK(to_string(squares) == std::string(to_string(whole)) + "-mse");
+        CHECK(parse_scheme(to_string(powers)) == powers);
+        const double by_squares = loss(squares, 2), by_powers = loss(powers, 1);
+        CHECK(by_squares <= loss(whole, 2) * (1 + 1e-12));
+        CHECK(by_powers <= loss(whole, 1) * (1 + 1e-12));
+        CHECK(simulate_quantization(w, squares).sums.squared_error == Approx(by_squares).epsilon(1e-12));
+    }
+    // four bits for a bell: clipping pays
+    CHECK(loss(parse_scheme("fp4-e2m1-per-tensor-mse"), 2) < 0.995 * loss(parse_scheme("fp4-e2m1-per-tensor"), 2));
+    CHECK(loss(parse_scheme("gptq-int4-mse"), 2) < 0.9 * loss(parse_scheme("gptq-int4"), 2));
+    // 3, -1, 2, 4: half of the magnitudes are up to 2.5, a step of 2.5 / 6
+    const xt::xtensor<float, 2> four = {{3, -1, 2, 4}};
+    const scheme half = parse_scheme("fp4-e2m1-per-channel-percentile50");
+    CHECK(quantize_uniform(four, half).scales[0] == Approx(2.5 / 6).epsilon(1e-7));
+    CHECK(simulate_quantization(four, half).sums.clipped_count == 2);  // 7.2 and 9.6 steps
+    const xt::xtensor<float, 2> one = {{3, -1, 2, 4}};
+    CHECK(quantize_uniform(one, parse_scheme("fp4-e2m1-per-tensor-percentile50")).scales[0] == Approx(2.5 / 6).epsilon(1e-7));
 }
 
 TEST_CASE("grids lose what theory says")
@@ -330,7 +409,11 @@ TEST_CASE("schemes whose parts contradict each other are refused")
     refused({.rules = {.reciprocal = true}},
             "weightscope::f(w): scheme.rules or the type of the scale are those of a runtime and rules.base is codes, expected another base");
     refused({.rounding = rounding_mode::half_up}, "weightscope::f(w): scheme.rounding is one of runtimes and rules.base is codes, expected another base");
-    refused({.search = range_search::mse, .grid = fp8_e4m3}, "weightscope::f(w): scheme.search is set, expected a search for plain integer codes only");
+    const char* fixed = "weightscope::f(w): scheme.search is set, expected none for scales that are powers of two or go with one of the tensor: their rules leave no choice";
+    refused({.bits = 4, .scale = scale_type::e8m0, .search = range_search::mse, .grid = fp4_e2m1, .rules = {.base = scale_base::power_floor}}, fixed);
+    refused({.bits = 4, .scale = scale_type::e4m3, .search = range_search::percentile, .grid = fp4_e2m1,
+             .rules = {.base = scale_base::largest, .global = global_scale::divisor}}, fixed);
+    refused({.rounding = rounding_mode::half_up, .grid = fp8_e4m3}, "weightscope::f(w): scheme.rounding is half_up, expected that of integer codes only");
     refused({.rounding = rounding_mode::stochastic, .grid = fp8_e4m3}, "weightscope::f(w): scheme.rounding is stochastic, expected that of plain integer codes only");
     refused({.symmetric = false, .rules = {.base = scale_base::largest}},
             "weightscope::f(w): scheme.symmetric and rules.base contradict each other, expected base span for asymmetric codes only");

@@ -6,21 +6,11 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 
 #include "../catch.hpp"
+#include "../message.hpp"
 
 using namespace weightscope;
 
 namespace {
-
-template <class F>
-std::string message(F&& f)
-{
-    try {
-        f();
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return "nothing was thrown";
-}
 
 std::string name_of_scheme(const quantization_config& config, bool sensitive = false)
 {

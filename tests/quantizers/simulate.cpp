@@ -244,6 +244,43 @@ TEST_CASE("large tensors are added up to eight digits")
     }
 }
 
+TEST_CASE("columns of large tensors are added up to eight digits")
+{
+    auto w = random_normal<float>({300, 4096}, {.seed = 4, .std = 0.02});
+    for (std::size_t i = 0; i < 300; ++i) {
+        w(i, 5) = 0;
+        w(i, 6) = i % 2 == 0 ? 0.5F : -0.5F;
+        w(i, 7) = std::fabs(w(i, 7)) + 0.1F;
+    }
+    xt::xtensor<float, 3> stack = xt::empty<float>({std::size_t{40}, std::size_t{9}, std::size_t{4000}});
+    const auto more = random_normal<float>({40 * 9 * 4000}, {.seed = 5});
+    std::copy(more.begin(), more.end(), stack.data());
+    xt::xtensor<float, 2> broken = w, tiny = w;
+    broken(17, 4000) = NAN;
+    for (std::size_t i = 0; i < 300; ++i)
+        tiny(i, 9) *= 1e-30F;
+    for (const char* name : {"int8-per-channel-axis1-sym", "int4-per-channel-axis1-asym", "int4-per-channel-axis1-full", "int3-per-channel-axis1-sym-scale-f16"}) {
+        CAPTURE(name);
+        const scheme options = parse_scheme(name);
+        check_sums(simulate_quantization(w, options).sums, errors_of_quantized(w, options), 1e-8);
+        check_sums(simulate_quantization(stack, options).sums, errors_of_quantized(stack, options), 1e-8);
+        check_sums(simulate_quantization(broken, options).sums, errors_of_quantized(broken, options), 1e-8);
+        check_sums(simulate_quantization(tiny, options).sums, errors_of_quantized(tiny, options), 1e-8);
+        const xt::xtensor<bfloat16, 2> narrow = xt::cast<bfloat16>(w);
+        check_sums(simulate_quantization(narrow, options).sums, errors_of_quantized(narrow, options), 1e-8);
+        std::size_t clipped = 0;  // of columns alone, which are added up in double
+        for (std::size_t j = 0; j < 4096; j += 1024) {
+            const xt::xtensor<float, 2> cols = xt::view(w, xt::all(), xt::range(j, j + 1024));
+            clipped += simulate_quantization(cols, options).sums.clipped_count;
+        }
+        const error_sums one = with_threads(1, [&] { return simulate_quantization(w, options).sums; }), two = with_threads(2, [&] { return simulate_quantization(w, options).sums; });
+        CHECK(one.clipped_count == clipped);
+        CHECK(one.squared_error == two.squared_error);
+        CHECK(one.signal == two.signal);
+        CHECK(one.signal_error == two.signal_error);
+    }
+}
+
 TEST_CASE("sums have the same bits for any number of threads, and for a sweep that repeats a scheme")
 {
     const auto w = random_normal<float>({1400, 1504}, {.seed = 4});
@@ -368,4 +405,14 @@ TEST_CASE("simulation refuses schemes that do not fit")
     CHECK_THROWS_WITH(simulate_quantization(w, {.bits = 1}), "weightscope::simulate_quantization(weights, scheme): scheme.bits is 1, expected 2 to 8 or 16");
     CHECK_THROWS_WITH(simulate_sweep(w, std::vector<scheme>{{}, {.granularity = scale_granularity::per_group, .group_size = 0}}),
                       "weightscope::simulate_sweep(weights, schemes): scheme.group_size is 0, expected 1 or more");
+}
+
+TEST_CASE("a scale that overflows loses its weights, and the sums say so")
+{
+    xt::xtensor<float, 1> w = xt::zeros<float>({64});
+    w(0) = 1e30F;  // 1e30 / 127 is beyond half floats
+    const quantization_error error = simulate_quantization(w, parse_scheme("q8_0"));
+    CHECK(error.sums.flushed_count <= error.sums.count);
+    CHECK_FALSE(std::isfinite(error.sums.squared_error));
+    CHECK_FALSE(std::isfinite(error.max_error.value));
 }

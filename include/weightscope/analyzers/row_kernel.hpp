@@ -48,51 +48,92 @@ struct row_kernel
 
     struct errors
     {
-        double squared = 0;   // Σ e²
-        double furthest = 0;  // from a code, in steps
-        double signal = 0;    // Σ w², where asked for
+        double group_squared = 0, row_squared = 0;  // Σ e²
+        double furthest = 0;                        // from a code, in steps
+        double signal = 0;                          // Σ w²
     };
 
-    // Adds the errors of quantizing with this scale. Multiplies by 1 / scale where the definition divides: the code may differ only
-    // next to a tie, half a step away, which `furthest` tells. Two sums of each kind in turn: one would wait for itself.
-    template <bool WithSignal>
-    [[gnu::always_inline]] static void add_errors(const Real* x, std::size_t count, double scale, errors* sums)
+    // A scale with its reciprocal; of zeros both are 0.
+    struct step
     {
-        if (!(scale > 0))  // every entry is 0
-            return;
-        const std::size_t whole = count - count % (2 * doubles);
-        const double inverse = 1 / scale;
-        simd_vector<double> squared[2] = {}, furthest[2] = {}, signal[2] = {};
-        for (std::size_t i = 0; i < whole; i += 2 * doubles)
-#pragma GCC unroll 2
-            for (std::size_t half = 0; half < 2; ++half) {
+        double scale = 0, inverse = 0;
+
+        step(double magnitude, double levels) : scale(magnitude / levels), inverse(scale > 0 ? 1 / scale : 0) {}
+    };
+
+    static constexpr double all_places = 0x1.8p52;  // a sum with it has no room for a fraction
+
+    // x to whole numbers, which no setting of the compiler may take for x itself
+    template <class X>
+    [[gnu::always_inline]] static void to_whole(X& x)
+    {
+#if defined(__clang__)
+#pragma clang fp reassociate(off)
+        x = (x + all_places) - all_places;
+#elif defined(__GNUC__) && __GNUC__ >= 12 && !defined(__NVCC__)
+        x = __builtin_assoc_barrier(x + all_places) - all_places;
+#else
+        x = (x + all_places) - all_places;
+#endif
+    }
+
+    template <class X>
+    [[gnu::always_inline]] static void add_error(const X& w, const step& s, X& squared, X& furthest)
+    {
+        X code = w * s.inverse;
+        to_whole(code);
+        X error = w - code * s.scale;
+        squared += error * error;
+        if constexpr (std::is_same_v<X, double>)
+            error = std::fabs(error);
+        else
+            take_magnitudes(error);
+        furthest = error > furthest ? error : furthest;
+    }
+
+    // Adds the errors of quantizing with a scale for each group and with one for the row. Multiplies by 1 / scale where the definition
+    // divides: the code may differ only next to a tie, half a step away, which `furthest` tells.
+    [[gnu::always_inline]] static void add_errors(const Real* x, const Real* ahead, std::size_t cols, std::size_t group_size, const Real* group_magnitudes,
+                                                  double levels, double largest, errors* sums)
+    {
+        const step of_row(largest, levels);
+        simd_vector<double> group_squared = {}, row_squared = {}, signal = {}, row_furthest = {}, furthest = {};
+        double furthest_rest = 0, row_furthest_rest = 0;
+        for (std::size_t begin = 0, group = 0; begin < cols; begin += group_size, ++group) {
+            const std::size_t end = cols - begin < group_size ? cols : begin + group_size, whole = end - (end - begin) % doubles;
+            const step of_group(static_cast<double>(group_magnitudes[group]), levels);
+            simd_vector<double> group_furthest = {};
+            if (ahead)
+                for (std::size_t i = begin; i < end; i += 64 / sizeof(Real))
+                    __builtin_prefetch(ahead + i, 0, 2);
+            for (std::size_t i = begin; i < whole; i += doubles) {
                 simd_vector<double> w;
-                widen(x + i + half * doubles, w);
-                const simd_vector<double> steps = w * inverse;
-                const simd_vector<double> codes = {std::nearbyint(steps[0]), std::nearbyint(steps[1]), std::nearbyint(steps[2]),
-                                                   std::nearbyint(steps[3])};
-                const simd_vector<double> error = w - codes * scale;
-                squared[half] += error * error;
-                simd_vector<double> distance = steps - codes;
-                take_magnitudes(distance);
-                furthest[half] = distance > furthest[half] ? distance : furthest[half];
-                if constexpr (WithSignal)
-                    signal[half] += w * w;
+                widen(x + i, w);
+                add_error(w, of_group, group_squared, group_furthest);
+                add_error(w, of_row, row_squared, row_furthest);
+                signal += w * w;
             }
-        squared[0] += squared[1];
-        signal[0] += signal[1];
-        furthest[0] = furthest[1] > furthest[0] ? furthest[1] : furthest[0];
-        for (std::size_t l = 0; l < doubles; ++l) {
-            sums->squared += squared[0][l];
-            sums->signal += signal[0][l];
-            sums->furthest = furthest[0][l] > sums->furthest ? furthest[0][l] : sums->furthest;
+            group_furthest *= of_group.inverse;
+            furthest = group_furthest > furthest ? group_furthest : furthest;
+            double group_furthest_rest = 0;
+            for (std::size_t i = whole; i < end; ++i) {
+                const double w = static_cast<double>(x[i]);
+                add_error(w, of_group, sums->group_squared, group_furthest_rest);
+                add_error(w, of_row, sums->row_squared, row_furthest_rest);
+                sums->signal += w * w;
+            }
+            group_furthest_rest *= of_group.inverse;
+            furthest_rest = group_furthest_rest > furthest_rest ? group_furthest_rest : furthest_rest;
         }
-        for (std::size_t i = whole; i < count; ++i) {
-            const double w = static_cast<double>(x[i]), steps = w * inverse, code = std::nearbyint(steps), error = w - code * scale,
-                         distance = std::fabs(steps - code);
-            sums->squared += error * error;
-            sums->signal += w * w;
-            sums->furthest = distance > sums->furthest ? distance : sums->furthest;
+        row_furthest *= of_row.inverse;
+        row_furthest_rest *= of_row.inverse;
+        sums->furthest = row_furthest_rest > furthest_rest ? row_furthest_rest : furthest_rest;
+        for (std::size_t l = 0; l < doubles; ++l) {
+            sums->group_squared += group_squared[l];
+            sums->row_squared += row_squared[l];
+            sums->signal += signal[l];
+            sums->furthest = furthest[l] > sums->furthest ? furthest[l] : sums->furthest;
+            sums->furthest = row_furthest[l] > sums->furthest ? row_furthest[l] : sums->furthest;
         }
     }
 
@@ -144,32 +185,30 @@ struct row_kernel
         }
     }
 
-    // group_magnitudes: the largest of each group; column_magnitudes: bits of the largest seen in each column
-    [[gnu::always_inline]] void operator()(const Real* row, std::size_t cols, std::size_t group_size, double levels,
+    // group_magnitudes: the largest of each group; column_magnitudes: bits of the largest seen in each column; `ahead`, if any: the row
+    // that comes next
+    [[gnu::always_inline]] void operator()(const Real* row, const Real* ahead, std::size_t cols, std::size_t group_size, double levels,
                                            const Real* group_magnitudes, key* column_magnitudes, row_survey* sums) const
     {
         constexpr double sure = 0.5 - 1e-11;  // codes of up to 16 bits are exact to 2^15 · 2^-52 steps
         double largest = 0;
-        errors of_groups, of_row;
-        for (std::size_t begin = 0, group = 0; begin < cols; begin += group_size, ++group) {
-            const std::size_t size = cols - begin < group_size ? cols - begin : group_size;
+        for (std::size_t group = 0; group * group_size < cols; ++group) {
             const auto group_largest = static_cast<double>(group_magnitudes[group]);
             largest = group_largest > largest ? group_largest : largest;
-            add_errors<true>(row + begin, size, group_largest / levels, &of_groups);
         }
-        if (!(of_groups.furthest < sure) || !std::isfinite(of_groups.squared)) {
-            of_groups.squared = 0;
+        errors found;
+        add_errors(row, ahead, cols, group_size, group_magnitudes, levels, largest, &found);
+        if (!(found.furthest < sure) || !std::isfinite(found.group_squared) || !std::isfinite(found.row_squared)) {
+            found.group_squared = 0;
             for (std::size_t begin = 0, group = 0; begin < cols; begin += group_size, ++group)
-                of_groups.squared += squared_error(row + begin, cols - begin < group_size ? cols - begin : group_size,
-                                                   static_cast<double>(group_magnitudes[group]) / levels);
+                found.group_squared += squared_error(row + begin, cols - begin < group_size ? cols - begin : group_size,
+                                                     static_cast<double>(group_magnitudes[group]) / levels);
+            found.row_squared = squared_error(row, cols, largest / levels);
         }
-        add_errors<false>(row, cols, largest / levels, &of_row);
-        if (!(of_row.furthest < sure) || !std::isfinite(of_row.squared))
-            of_row.squared = squared_error(row, cols, largest / levels);
 
-        sums->group_squared_error += of_groups.squared;
-        sums->channel_squared_error += of_row.squared;
-        sums->sum_squares += of_groups.signal;
+        sums->group_squared_error += found.group_squared;
+        sums->channel_squared_error += found.row_squared;
+        sums->sum_squares += found.signal;
         sums->dead_rows += largest <= dead_magnitude;
         if (take_columns(row, cols, column_magnitudes) > 0) {  // no zeros: no pattern to look for
             sums->two_of_four.groups += cols / 4;

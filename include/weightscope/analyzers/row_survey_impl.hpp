@@ -54,7 +54,8 @@ row_survey survey_rows_as(const matrix_source& matrix, weight_source::reader<Rea
                 row = state.row.data();
                 take_groups();
             }
-            dispatch(row_kernel<Real>{}, row, cols, group_size, symmetric_levels(bits), std::as_const(state.group_magnitudes).data(),
+            const Real* ahead = in_place && i + 1 < end ? matrix.elements.as<Real>().data() + (i + 1) * cols : nullptr;
+            dispatch(row_kernel<Real>{}, row, ahead, cols, group_size, symmetric_levels(bits), std::as_const(state.group_magnitudes).data(),
                      state.column_magnitudes.data(), &sums);
         }
         return sums;

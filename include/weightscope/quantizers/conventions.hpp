@@ -62,6 +62,12 @@ constexpr scheme mx_scheme(element_grid grid, scale_base base, rounding_mode rou
     return options;
 }
 
+// The same with integers, whose scale is that of the lowest bit.
+constexpr scheme mx_integer_scheme(int bits, scale_base base, rounding_mode rounding)
+{
+    return {.bits = bits, .granularity = scale_granularity::per_group, .group_size = 32, .rounding = rounding, .scale = scale_type::e8m0, .rules = {.base = base}};
+}
+
 constexpr scheme nv_scheme(const scale_rules& rules)
 {
     scheme options = grouped(grid_scheme(element_grid::fp4_e2m1), 16);
@@ -101,6 +107,7 @@ inline constexpr std::string_view ggml_version = "2026 with q2_0 and nvfp4", ggm
 inline constexpr std::string_view nncf_version = "with calculate_signed_scale", nncf_source = "nncf/quantization/algorithms/weight_compression/weight_lowering.py";
 inline constexpr std::string_view bitsandbytes_version = "0.38 and later", bitsandbytes_source = "bitsandbytes, csrc/kernels.cu, kQuantizeBlockwise";
 inline constexpr std::string_view microxcaling_version = "commit 3b429a8", microxcaling_source = "microsoft/microxcaling, mx/mx_ops.py; mx/elemwise_ops.py";
+inline constexpr std::string_view quanto_version = "commit 2891200", quanto_source = "optimum/quanto/tensor/optimizers; tensor/quantizers/affine.py";
 inline constexpr std::string_view modelopt_version = "commit 211c6b3", modelopt_source = "modelopt/torch/quantization/qtensor/nvfp4_tensor.py";
 
 inline constexpr scale_rules torch_symmetric_rules = {.base = scale_base::half_span, .least_scale = float_epsilon, .zero_scale = 0, .reciprocal = true};
@@ -111,6 +118,7 @@ inline constexpr scale_rules onnx_span_rules = {.base = scale_base::span, .zero_
 inline constexpr scale_rules compressed_rules = {.base = scale_base::half_span, .zero_scale = float_epsilon};
 inline constexpr scale_rules compressed_largest_rules = {.base = scale_base::largest, .zero_scale = float_epsilon};
 inline constexpr scale_rules compressed_span_rules = {.base = scale_base::span, .zero_scale = float_epsilon, .zero_first = true, .zero_sum = true};
+inline constexpr scale_rules quanto_shift_rules = {.base = scale_base::span, .holds_zero = false, .minimum = true};
 inline constexpr double gptq_zero_scale = static_cast<double>(2.0F / 15), awq_least_range = static_cast<double>(1e-5F);
 
 inline constexpr auto known_conventions = std::to_array<convention>({
@@ -156,6 +164,11 @@ inline constexpr auto known_conventions = std::to_array<convention>({
      "floor, halves away from zero"},
     {"microxcaling-mxfp8-e4m3", microxcaling_version, microxcaling_source, mx_scheme(element_grid::fp8_e4m3, scale_base::power_log2, rounding_mode::half_away),
      "floor, halves away from zero"},
+    {"microxcaling-mxint8", microxcaling_version, microxcaling_source, mx_integer_scheme(8, scale_base::power_log2, rounding_mode::half_away),
+     "whole 64ths of a power of two up to 127, halves away from zero; the scale is that of the lowest bit"},
+    {"quanto-int8", quanto_version, quanto_source, by_channel({.bits = 8, .rules = {.base = scale_base::largest}}), "codes -127 to 127, max|w| / 127"},
+    {"quanto-int4", quanto_version, quanto_source, grouped(asymmetric_scheme(4, quanto_shift_rules), 128), "scale and minimum, both floats: 0 is not kept"},
+    {"quanto-int2", quanto_version, quanto_source, grouped(asymmetric_scheme(2, quanto_shift_rules), 128), "scale and minimum, both floats: 0 is not kept"},
     {"nvfp4-modelopt", modelopt_version, modelopt_source, nv_scheme({.base = scale_base::largest, .least_scale = 0x1p-9, .global = global_scale::multiplier}),
      "the scale of the tensor is stored as a multiplier"},
     {"nvfp4-compressed-tensors", compressed_version, compressed_source, nv_scheme({.base = scale_base::largest, .zero_scale = 0.125, .global = global_scale::divisor}),
@@ -220,7 +233,8 @@ inline constexpr auto convention_aliases = std::to_array<convention_alias>({
 ///
 ///     for (const convention& c : conventions()) print(c.name, simulate_quantization(w, c.options).sqnr_db);
 ///
-/// Two of them may have the same rules; to_string() then tells the first. The names are read by parse_scheme(), which also takes them with another granularity ("gptq-int4-g64") and some of them shorter:
+/// Two of them may have the same rules; to_string() then tells the first. The names are read by parse_scheme(), which also takes them with
+/// another granularity ("gptq-int4-g64"), with a search where their rules leave the range open ("gptq-int4-mse") and some of them shorter:
 /// q4_0 to q8_0 of ggml, mxfp4, mxfp6-e3m2, mxfp6-e2m3, mxfp8-e4m3 and mxfp8-e5m2 for the floor rule of OCP, nvfp4 for that of modelopt.
 /// Scales are computed from float weights; where a runtime keeps weights and scales in half floats its results differ in the last bits.
 /// NaN and infinities have no say in scales, as in quantize_uniform; where a runtime would spoil the whole group, `odd.non_finite` of

@@ -40,7 +40,7 @@ struct grid_numbers
     {
         const grid_format& format = format_of(options.grid);
         top = options.grid == element_grid::integer ? highest : format.largest;
-        highest_exponent = format.highest_exponent;
+        highest_exponent = options.grid == element_grid::integer ? options.bits - 2 : format.highest_exponent;
         mantissa_bits = format.mantissa_bits;
     }
 

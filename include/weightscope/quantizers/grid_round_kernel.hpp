@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +8,6 @@
 #include <weightscope/core/simd.hpp>
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/grid_scale.hpp>
-#include <weightscope/quantizers/quick_error_kernel.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 
 namespace weightscope::detail {
@@ -60,52 +58,87 @@ inline grid_kind kind_of_grid(element_grid grid)
     return grid == element_grid::integer ? grid_kind::integer : grid == element_grid::nf4 ? grid_kind::table : grid_kind::floating;
 }
 
-// The levels of weights, or with `scale` and `added` what they stand for.
-template <grid_kind Kind, bool HalfEven, bool Divides>
-struct grid_round_kernel
+// t = t * factor, rounded: never part of a fused sum.
+[[gnu::always_inline]] inline void round_product(float factor, simd_vector<float>& t)
+{
+#if defined(__clang__)
+#pragma clang fp contract(off)
+    t = t * factor;
+#elif defined(__GNUC__) && __GNUC__ >= 12 && !defined(__NVCC__)
+    t = __builtin_assoc_barrier(t * factor);
+#else
+    t = t * factor;
+    t = t == t ? t : t * factor;  // what is compared is a number
+#endif
+}
+
+// a = a + big - big, which no setting of the compiler may take for a.
+[[gnu::always_inline]] inline void round_to_last_place_of(const simd_vector<float>& big, simd_vector<float>& a)
+{
+#if defined(__clang__)
+#pragma clang fp reassociate(off)
+    a = (a + big) - big;
+#elif defined(__GNUC__) && __GNUC__ >= 12 && !defined(__NVCC__)
+    a = __builtin_assoc_barrier(a + big) - big;
+#else
+    a = (a + big) - big;
+#endif
+}
+
+// Levels of numbers in units of the scale: weights over the scale of their group become numbers of the grid.
+template <grid_kind Kind, rounding_mode Mode>
+struct grid_level
 {
     using lanes = simd_vector<float>;
     using whole = simd_vector<std::int32_t>;
     static constexpr std::size_t width = simd<float>::width;
 
-    [[gnu::always_inline]] static void to_integers(lanes& t)
-    {
-        for (std::size_t l = 0; l < width; ++l)
-            t[l] = __builtin_nearbyintf(t[l]);
-    }
-
-    // Halves to where they belong; `t` becomes whole numbers.
-    [[gnu::always_inline]] static void round(const grid_rounding& r, lanes& t)
+    // To whole numbers, halves to where they belong.
+    [[gnu::always_inline]] static void to_whole(lanes& t)
     {
         const lanes before = t;
-        to_integers(t);
-        if constexpr (!HalfEven) {
-            const lanes rest = before - t;  // exact
-            if (r.mode == rounding_mode::half_away) {
-                t = ((rest == 0.5F) & (before > 0)) ? t + 1 : t;
-                t = ((rest == -0.5F) & (before < 0)) ? t - 1 : t;
-            } else if (r.mode == rounding_mode::half_to_zero) {
-                t = ((rest == -0.5F) & (before > 0)) ? t - 1 : t;
-                t = ((rest == 0.5F) & (before < 0)) ? t + 1 : t;
-            } else {  // down
-                t = rest < 0 ? t - 1 : t;
-            }
+        for (std::size_t l = 0; l < width; ++l)
+            t[l] = __builtin_nearbyintf(t[l]);
+        constexpr std::int32_t one = 0x3f800000;
+        if constexpr (Mode == rounding_mode::half_up) {
+            t = t - reinterpret_cast<lanes>((t > before) & one);  // down, of a half more
+        } else if constexpr (Mode != rounding_mode::half_even) {
+            const whole sign = reinterpret_cast<whole>(before) & std::int32_t{INT32_MIN};
+            const lanes rest = reinterpret_cast<lanes>(reinterpret_cast<whole>(before - t) ^ sign);  // exact
+            const lanes step = reinterpret_cast<lanes>((rest == (Mode == rounding_mode::half_away ? 0.5F : -0.5F)) & (sign | one));
+            t = Mode == rounding_mode::half_away ? t + step : t - step;
         }
     }
 
-    [[gnu::always_inline]] static void to_level(const grid_rounding& r, float zero, lanes& t, whole& clipped)
+    // Magnitudes to the places of a float grid, halves to where they belong: those of a float 2^(23 - mantissa bits) as large.
+    [[gnu::always_inline]] static void to_places(const grid_rounding& r, lanes& a)
+    {
+        whole exponent = reinterpret_cast<whole>(a) & 0x7f800000;
+        exponent = exponent > r.lowest_exponent << 23 ? exponent : whole{} + (r.lowest_exponent << 23);
+        const lanes big = reinterpret_cast<lanes>(exponent + ((23 - r.mantissa_bits) << 23));
+        const lanes before = a;
+        round_to_last_place_of(big, a);
+        if constexpr (Mode == rounding_mode::half_away || Mode == rounding_mode::half_to_zero) {
+            const whole place = exponent - (r.mantissa_bits << 23);
+            const lanes half = reinterpret_cast<lanes>(place - (1 << 23)), rest = Mode == rounding_mode::half_away ? before - a : a - before;  // exact
+            const lanes step = reinterpret_cast<lanes>((rest == half) & place);
+            a = Mode == rounding_mode::half_away ? a + step : a - step;
+        }
+    }
+
+    [[gnu::always_inline]] static void apply(const grid_rounding& r, float zero, lanes& t, whole& clipped)
     {
         if constexpr (Kind == grid_kind::integer) {
             // 0 times the infinite reciprocal of a subnormal scale; the comparison also keeps the product from being fused with a sum
             t = t == t ? t : lanes{};
-            if (!HalfEven && r.mode == rounding_mode::half_up) {
+            if constexpr (Mode == rounding_mode::half_up) {
                 t = t + (r.offset + 0.5F);
-                round(r, t);
+                to_whole(t);
                 t = t - r.offset;
             } else {
                 const float first = r.zero_first ? zero : 0;
                 t = t + first;
-                round(r, t);
+                to_whole(t);
                 t = t - first;
             }
             const float lowest = r.lowest - zero, highest = r.highest - zero;
@@ -118,12 +151,7 @@ struct grid_round_kernel
             lanes a = reinterpret_cast<lanes>(bits & 0x7fffffff);
             clipped -= a >= r.beyond;
             a = a > r.largest ? lanes{} + r.largest : a;
-            whole exponent = reinterpret_cast<whole>(a) >> 23;
-            exponent = exponent > r.lowest_exponent ? exponent : whole{} + r.lowest_exponent;
-            // to whole numbers of the last place and back, by powers of two
-            a = a * reinterpret_cast<lanes>((254 + r.mantissa_bits - exponent) << 23);
-            round(r, a);
-            a = a * reinterpret_cast<lanes>((exponent - r.mantissa_bits) << 23);
+            to_places(r, a);
             t = reinterpret_cast<lanes>(reinterpret_cast<whole>(a) | sign);
         } else {
             lanes value = lanes{} + nf4_values[0];
@@ -132,41 +160,58 @@ struct grid_round_kernel
             t = value;
         }
     }
+};
 
+// `t` = weights as they are rounded: less what is subtracted from those of group `g`, over its scale.
+template <bool Divides>
+[[gnu::always_inline]] inline void take_scaled(const grid_groups& groups, std::size_t g, const float* x, simd_vector<float>& t)
+{
+    std::memcpy(&t, x, sizeof t);
+    t = t - groups.subtracted[g];
+    if constexpr (Divides)
+        t = t / groups.divisor[g];
+    else
+        t = t * groups.multiplier[g];
+}
+
+// The levels of weights, or with `scale` and `added` what they stand for.
+template <grid_kind Kind, bool Divides>
+struct grid_round_kernel
+{
+    using lanes = simd_vector<float>;
+    using whole = simd_vector<std::int32_t>;
+    static constexpr std::size_t width = simd<float>::width;
+
+    template <rounding_mode Mode>
     [[gnu::always_inline]] static void add_lanes(const grid_rounding& r, const grid_groups& groups, std::size_t g, const float* scale, const float* added,
                                                  const float* x, float* out, whole& clipped)
     {
         lanes t;
-        std::memcpy(&t, x, sizeof t);
-        t = t - groups.subtracted[g];
-        if constexpr (Divides)
-            t = t / groups.divisor[g];
-        else
-            t = t * groups.multiplier[g];
-        to_level(r, groups.zero[g], t, clipped);
-        t = t * scale[g] + added[g];
+        take_scaled<Divides>(groups, g, x, t);
+        grid_level<Kind, Mode>::apply(r, groups.zero[g], t, clipped);
+        round_product(scale[g], t);
+        t = t + added[g];
         std::memcpy(out, &t, sizeof t);
     }
 
-    // `count` neighbours of which the first begins group `g`; returns how many are beyond the grid
-    [[gnu::always_inline]] std::size_t operator()(const grid_rounding* rounding, const grid_groups* groups, const float* scale, const float* added,
-                                                  std::size_t g, const float* x, std::size_t count, std::size_t group_size, float* out) const
+    template <rounding_mode Mode>
+    [[gnu::always_inline]] static std::size_t add_groups(const grid_rounding& r, const grid_groups& groups, const float* scale, const float* added,
+                                                         std::size_t g, const float* x, std::size_t count, std::size_t group_size, float* out)
     {
-        const grid_rounding r = *rounding;
         whole clipped = {};
         std::size_t more = 0;
         for (std::size_t begin = 0; begin < count; begin += group_size, ++g) {
             const std::size_t end = count - begin < group_size ? count : begin + group_size;
             std::size_t i = begin;
             for (; i + width <= end; i += width)
-                add_lanes(r, *groups, g, scale, added, x + i, out + i, clipped);
+                add_lanes<Mode>(r, groups, g, scale, added, x + i, out + i, clipped);
             if (i == end)
                 continue;
             float rest[width] = {}, result[width];
             whole clipped_rest = {};
             for (std::size_t l = 0; i + l < end; ++l)
                 rest[l] = x[i + l];
-            add_lanes(r, *groups, g, scale, added, rest, result, clipped_rest);
+            add_lanes<Mode>(r, groups, g, scale, added, rest, result, clipped_rest);
             for (std::size_t l = 0; i + l < end; ++l) {
                 out[i + l] = result[l];
                 more += static_cast<std::size_t>(clipped_rest[l]);
@@ -176,49 +221,25 @@ struct grid_round_kernel
             more += static_cast<std::size_t>(clipped[l]);
         return more;
     }
-};
 
-// The sums of error_kernel for floats, of which 256 at a time are added up in float: for weights and errors whose squares are floats.
-struct quick_difference_kernel
-{
-    using lanes = simd_vector<float>;
-    using counts = simd_vector<std::int32_t>;
-
-    // `count` is whole vectors
-    [[gnu::always_inline]] void operator()(const float* x, const float* decoded, std::size_t count, error_sums* result) const
+    // `count` neighbours of which the first begins group `g`; returns how many are beyond the grid
+    [[gnu::always_inline]] std::size_t operator()(const grid_rounding* rounding, const grid_groups* groups, const float* scale, const float* added,
+                                                  std::size_t g, const float* x, std::size_t count, std::size_t group_size, float* out) const
     {
-        constexpr std::size_t width = simd<float>::width;
-        quick_sum squares, magnitudes, errors, products;
-        lanes largest = {};
-        counts zeros = {};
-        for (std::size_t begin = 0; begin < count; begin += added_at_once) {
-            const std::size_t end = count - begin < added_at_once ? count : begin + added_at_once;
-            for (std::size_t i = begin; i < end; i += width) {
-                lanes w, d;
-                std::memcpy(&w, x + i, sizeof w);
-                std::memcpy(&d, decoded + i, sizeof d);
-                zeros -= d == 0;
-                const lanes e = w - d, m = reinterpret_cast<lanes>(reinterpret_cast<counts>(e) & 0x7fffffff);
-                squares.last += e * e;
-                magnitudes.last += m;
-                errors.last += e;
-                products.last += w * e;
-                largest = largest > m ? largest : m;
+        const grid_rounding r = *rounding;
+        if constexpr (Kind != grid_kind::table) {
+            switch (r.mode) {
+            case rounding_mode::half_away: return add_groups<rounding_mode::half_away>(r, *groups, scale, added, g, x, count, group_size, out);
+            case rounding_mode::half_to_zero: return add_groups<rounding_mode::half_to_zero>(r, *groups, scale, added, g, x, count, group_size, out);
+            case rounding_mode::half_up:
+                if constexpr (Kind == grid_kind::integer)
+                    return add_groups<rounding_mode::half_up>(r, *groups, scale, added, g, x, count, group_size, out);
+                break;
+            case rounding_mode::half_even:
+            case rounding_mode::stochastic: break;
             }
-            squares.flush();
-            magnitudes.flush();
-            errors.flush();
-            products.flush();
         }
-        result->squared_error += squares.total();
-        result->absolute_error += magnitudes.total();
-        result->error += errors.total();
-        result->signal_error += products.total();
-        for (std::size_t l = 0; l < width; ++l) {
-            const auto m = static_cast<double>(largest[l]);
-            result->max_error = m > result->max_error ? m : result->max_error;
-            result->flushed_count += static_cast<std::size_t>(zeros[l]);
-        }
+        return add_groups<rounding_mode::half_even>(r, *groups, scale, added, g, x, count, group_size, out);
     }
 };
 

@@ -74,8 +74,10 @@ struct grid_scale_kernel
             }
             return;
         case scale_base::signed_largest:
-            for (std::size_t g = 0; g < groups; ++g)
-                s[g] = (-low[g] >= high[g] ? low[g] + 0.0F : high[g]) / n.lowest;  // of zeros -0, whatever their signs
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float negative = low[g] + 0.0F, positive = high[g];  // of zeros -0, whatever their signs
+                s[g] = (-negative >= positive ? negative : positive) / n.lowest;
+            }
             return;
         case scale_base::signed_side:
             for (std::size_t g = 0; g < groups; ++g) {
@@ -95,6 +97,12 @@ struct grid_scale_kernel
         else
             for (std::size_t g = 0; g < groups; ++g)
                 s[g] = high[g] / n.top;
+    }
+
+    // x or 0, without a branch that would keep the loop from being vectorised.
+    [[gnu::always_inline]] static float or_zero(float x, bool keep)
+    {
+        return std::bit_cast<float>(std::bit_cast<std::int32_t>(x) & -static_cast<std::int32_t>(keep));
     }
 
     [[gnu::always_inline]] static void replace_zero(float zero_scale, float* s, std::size_t groups)
@@ -128,8 +136,13 @@ struct grid_scale_kernel
                 stored[g] = static_cast<float>(bfloat16(s[g]));
             return;
         case scale_type::e4m3:
+            for (std::size_t g = 0; g < groups; ++g) {
+                constexpr float largest = float8_e4m3::max_finite;
+                const float x = s[g];
+                stored[g] = x > largest ? largest : x;
+            }
             for (std::size_t g = 0; g < groups; ++g)
-                stored[g] = rounded<3, -6>(s[g] > float8_e4m3::max_finite ? float8_e4m3::max_finite : s[g]);
+                stored[g] = rounded<3, -6>(stored[g]);
             return;
         default:
             for (std::size_t g = 0; g < groups; ++g)
@@ -137,20 +150,32 @@ struct grid_scale_kernel
         }
     }
 
-    [[gnu::always_inline]] static void zeros(const grid_numbers& n, const float* low, const float* high, std::size_t groups, const float* s, float* zero)
+    [[gnu::always_inline]] static void zeros(const grid_numbers& n, const float* __restrict low, const float* __restrict high, std::size_t groups,
+                                             const float* __restrict s, float* __restrict zero)
     {
+        const float lowest = n.lowest, highest = n.highest;
+        const bool holds_zero = n.rules.holds_zero;
         for (std::size_t g = 0; g < groups; ++g) {
-            const float first = n.rules.holds_zero && low[g] > 0 ? 0 : low[g], last = n.rules.holds_zero && high[g] < 0 ? 0 : high[g];
-            float z = 0;
-            if (n.rules.in_double) {
-                const double range = static_cast<double>(last - first) / static_cast<double>(n.span);
-                z = range < n.rules.zero_below ? 0 : static_cast<float>(std::nearbyint(static_cast<double>(n.lowest) - static_cast<double>(first) / range));
-            } else if (n.rules.zero_sum) {
-                z = std::nearbyint(n.lowest - first / s[g]);
-            } else {
-                z = n.lowest - std::nearbyint(first / s[g]);
+            const float first = low[g];
+            zero[g] = (holds_zero & (first > 0)) ? 0 : first;
+        }
+        if (n.rules.in_double) {
+            const double span = static_cast<double>(n.span), below = n.rules.zero_below;
+            for (std::size_t g = 0; g < groups; ++g) {
+                const float first = zero[g], end = high[g], last = (holds_zero & (end < 0)) ? 0 : end;
+                const double range = static_cast<double>(last - first) / span, offset = std::nearbyint(static_cast<double>(lowest) - static_cast<double>(first) / range);
+                zero[g] = or_zero(static_cast<float>(offset), range >= below);
             }
-            zero[g] = z < n.lowest ? n.lowest : z > n.highest ? n.highest : z;
+        } else if (n.rules.zero_sum) {
+            for (std::size_t g = 0; g < groups; ++g)
+                zero[g] = std::nearbyint(lowest - zero[g] / s[g]);
+        } else {
+            for (std::size_t g = 0; g < groups; ++g)
+                zero[g] = lowest - std::nearbyint(zero[g] / s[g]);
+        }
+        for (std::size_t g = 0; g < groups; ++g) {
+            const float z = zero[g], above = z < lowest ? lowest : z;
+            zero[g] = above > highest ? highest : above;
         }
     }
 
@@ -207,10 +232,11 @@ struct grid_scale_kernel
 
     [[gnu::always_inline]] static void factors(const grid_numbers& n, const float* scale, std::size_t groups, float* multiplier, float* divisor)
     {
+        const bool of_zero = n.reciprocal_of_zero;
         if (n.rules.reciprocal)
             for (std::size_t g = 0; g < groups; ++g) {
-                const float inverse = 1 / scale[g];
-                multiplier[g] = scale[g] == 0 && !n.reciprocal_of_zero ? 0 : inverse;
+                const float x = scale[g], inverse = 1 / x;
+                multiplier[g] = or_zero(inverse, (x != 0) | of_zero);
                 divisor[g] = 1;
             }
         else
@@ -220,32 +246,5 @@ struct grid_scale_kernel
             }
     }
 };
-
-// Just below a power of two the logarithm of a float is rounded up to a whole number.
-inline void follow_logarithm(const grid_numbers& n, const float* high, std::size_t groups, grid_groups& out)
-{
-    for (std::size_t g = 0; g < groups; ++g) {
-        const auto bits = std::bit_cast<std::int32_t>(high[g]);
-        if ((bits & 0x7fff00) != 0x7fff00)
-            continue;
-        const auto exponent = static_cast<std::int32_t>(std::floor(std::log2(high[g])));
-        out.scale[g] = out.stored[g] = grid_scale_kernel::power_of(exponent + 127 - n.highest_exponent);
-        out.multiplier[g] = 1 / out.scale[g];
-    }
-}
-
-// Where the ends of a group are equally far from 0 the first of the two decides the sign of the scale: the lower end counts as 0 where
-// it is not the first.
-inline void follow_first(const float* x, std::size_t count, std::size_t group_size, std::vector<float>& low, const std::vector<float>& high)
-{
-    for (std::size_t g = 0, begin = 0; begin < count; ++g, begin += group_size) {
-        if (-low[g] != high[g] || high[g] == 0)
-            continue;
-        std::size_t i = begin;
-        while (x[i] != low[g] && x[i] != high[g])
-            ++i;
-        low[g] = x[i] == low[g] ? low[g] : 0;
-    }
-}
 
 }  // namespace weightscope::detail

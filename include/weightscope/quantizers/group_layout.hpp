@@ -60,7 +60,10 @@ public:
         case scale_granularity::per_block:
             part_ = std::min(options.block_cols, matrix_.cols);
             block_rows_ = std::min(options.block_rows, matrix_.rows);
-            strips_ = divide_up(matrix_.rows, block_rows_);
+            blocks_ = divide_up(matrix_.cols, part_);
+            // as many blocks side by side as fit the second-level cache
+            blocks_per_strip_ = std::max<std::size_t>(1, 2 * flat_size / (block_rows_ * part_));
+            strips_ = divide_up(matrix_.rows, block_rows_) * divide_up(blocks_, blocks_per_strip_);
             break;
         }
     }
@@ -70,8 +73,6 @@ public:
     std::size_t group_count() const { return group_count_; }
     std::size_t strip_count() const { return strips_; }
     bool one_group() const { return granularity_ == scale_granularity::per_tensor; }
-    // each strip is a row of the matrix
-    bool by_rows() const { return pieces_are_rows_ && strips_ == matrix_.rows && !one_group(); }
 
     std::size_t typical_strip_size() const { return strips_ == 0 ? 1 : std::max<std::size_t>(1, size() / strips_); }
 
@@ -97,13 +98,14 @@ public:
             return contiguous(i * matrix_.cols, matrix_.cols, part_, i * divide_up(matrix_.cols, part_));
         case scale_granularity::per_block: break;
         }
-        const std::size_t top = i * block_rows_;
-        return {.begin = top * matrix_.cols,
+        const std::size_t across = divide_up(blocks_, blocks_per_strip_), first = i % across * blocks_per_strip_;
+        const std::size_t top = i / across * block_rows_, left = first * part_;
+        return {.begin = top * matrix_.cols + left,
                 .pieces = std::min(block_rows_, matrix_.rows - top),
-                .piece_size = matrix_.cols,
+                .piece_size = std::min(blocks_per_strip_ * part_, matrix_.cols - left),
                 .piece_stride = matrix_.cols,
                 .part_size = part_,
-                .first_group = i * divide_up(matrix_.cols, part_)};
+                .first_group = i / across * blocks_ + first};
     }
 
 private:
@@ -137,6 +139,8 @@ private:
     std::size_t strips_ = 0;
     std::size_t part_ = 1;
     std::size_t block_rows_ = 1;
+    std::size_t blocks_ = 1;
+    std::size_t blocks_per_strip_ = 1;
     std::size_t outer_ = 1;
     std::size_t channels_per_strip_ = 1;
     bool pieces_are_rows_ = true;

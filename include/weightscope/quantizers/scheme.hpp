@@ -119,7 +119,9 @@ inline void require_rules(const scheme& options, const char* caller)
         require(options.rounding <= rounding_mode::stochastic, "{}: scheme.rounding is one of runtimes and rules.base is codes, expected another base", caller);
         return;
     }
-    require(options.search == range_search::whole, "{}: scheme.search is set, expected a search for plain integer codes only", caller);
+    require(options.search == range_search::whole || (!exponent && rules.global == global_scale::none),
+            "{}: scheme.search is set, expected none for scales that are powers of two or go with one of the tensor: their rules leave no choice", caller);
+    require(integer || options.rounding != rounding_mode::half_up, "{}: scheme.rounding is half_up, expected that of integer codes only", caller);
     require(options.rounding != rounding_mode::stochastic, "{}: scheme.rounding is stochastic, expected that of plain integer codes only", caller);
     require(options.symmetric != two_sided, "{}: scheme.symmetric and rules.base contradict each other, expected base span for asymmetric codes only", caller);
     require(exponent == (options.scale == scale_type::e8m0), "{}: scheme.scale and rules.base contradict each other, expected powers of two for scales of e8m0 only", caller);

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include <fmt/format.h>
 
@@ -13,101 +11,11 @@
 #include <weightscope/quantizers/conventions.hpp>
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/scheme.hpp>
+#include <weightscope/quantizers/scheme_name_reader.hpp>
 
 namespace weightscope {
 
 namespace detail {
-
-// Takes the parts of a name from its front.
-struct name_reader
-{
-    std::string_view rest;
-
-    bool take(std::string_view part)
-    {
-        if (!rest.starts_with(part))
-            return false;
-        rest.remove_prefix(part.size());
-        return true;
-    }
-
-    // a part that is followed by the end or by another one
-    bool take_word(std::string_view word)
-    {
-        const std::string_view after = rest.substr(rest.size() < word.size() ? rest.size() : word.size());
-        return (after.empty() || after.front() == '-') && take(word);
-    }
-
-    // `prefix` and a number
-    template <class Number>
-    bool take(std::string_view prefix, Number& number)
-    {
-        const std::string_view before = rest;
-        if (take(prefix)) {
-            const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-            if (error == std::errc()) {
-                rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
-                return true;
-            }
-        }
-        rest = before;
-        return false;
-    }
-};
-
-inline bool take_granularity(name_reader& name, scheme& result)
-{
-    if (name.take_word("-per-tensor")) {
-        result.granularity = scale_granularity::per_tensor;
-    } else if (name.take_word("-per-channel")) {
-        result.granularity = scale_granularity::per_channel;
-        name.take("-axis", result.channel_axis);
-    } else if (name.take("-g", result.group_size)) {
-        result.granularity = scale_granularity::per_group;
-    } else if (name.take("-block-", result.block_rows)) {
-        result.granularity = scale_granularity::per_block;
-        return name.take("x", result.block_cols);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-inline void take_symmetry(name_reader& name, scheme& result)
-{
-    result.full_range = name.take_word("-full");
-    result.symmetric = result.full_range || !name.take_word("-asym");
-    if (result.symmetric && !result.full_range)
-        name.take_word("-sym");
-}
-
-inline void take_rounding(name_reader& name, scheme& result)
-{
-    if (name.take_word("-half-away"))
-        result.rounding = rounding_mode::half_away;
-    else if (name.take_word("-stochastic") || name.take("-stochastic", result.seed))
-        result.rounding = rounding_mode::stochastic;
-}
-
-inline void take_scale(name_reader& name, scheme& result)
-{
-    if (name.take_word("-scale-f16"))
-        result.scale = scale_type::f16;
-    else if (name.take_word("-scale-bf16"))
-        result.scale = scale_type::bf16;
-    else if (name.take_word("-scale-f64"))
-        result.scale = scale_type::f64;
-}
-
-inline void take_search(name_reader& name, scheme& result)
-{
-    if (name.take_word("-mse"))
-        result.search = range_search::mse;
-    else if (name.take_word("-percentile") || name.take("-percentile", result.percentile))
-        result.search = range_search::percentile;
-    else if (name.take_word("-norm") || name.take("-norm", result.norm))
-        result.search = range_search::p_norm;
-}
 
 inline std::string granularity_name(const scheme& options)
 {
@@ -138,6 +46,17 @@ inline const char* scale_name(scale_type type)
     return "";
 }
 
+inline std::string search_name(const scheme& options)
+{
+    switch (options.search) {
+    case range_search::whole: break;
+    case range_search::percentile: return fmt::format("-percentile{}", options.percentile);
+    case range_search::mse: return "-mse";
+    case range_search::p_norm: return fmt::format("-norm{}", options.norm);
+    }
+    return {};
+}
+
 // Names that are not made of parts: those of conventions, with another granularity behind them if they have one; and those of grids.
 inline std::string special_name(const scheme& options)
 {
@@ -150,13 +69,16 @@ inline std::string special_name(const scheme& options)
         other.channel_axis = options.channel_axis;
         other.block_rows = options.block_rows;
         other.block_cols = options.block_cols;
+        other.search = options.search;
+        other.percentile = options.percentile;
+        other.norm = options.norm;
         if (other == options)
-            return std::string(c.name) + (groups == usual ? std::string() : groups);
+            return std::string(c.name) + (groups == usual ? std::string() : groups) + search_name(options);
     }
     std::string name(format_of(options.grid).name);
     if (options.grid == element_grid::integer)
         name += fmt::format("{}", options.bits);
-    name += groups + rounding_name(options.rounding) + scale_name(options.scale);
+    name += groups + rounding_name(options.rounding) + scale_name(options.scale) + search_name(options);
     scheme usual = options;  // but for what the name tells
     usual.rules = {};
     usual.rounding = options.rounding <= rounding_mode::half_away ? options.rounding : rounding_mode::half_even;
@@ -168,7 +90,11 @@ inline bool read_special_name(std::string_view text, scheme& result)
     const auto read = [&](std::string_view known, const scheme& options) {
         name_reader name{text};
         scheme found = options;
-        if (!name.take(known) || (!name.rest.empty() && (!take_granularity(name, found) || !name.rest.empty())))
+        if (!name.take(known))
+            return false;
+        (void)take_granularity(name, found);
+        take_search(name, found);
+        if (!name.rest.empty())
             return false;
         result = found;
         return true;
@@ -190,6 +116,7 @@ inline bool read_special_name(std::string_view text, scheme& result)
         if (name.take_word("-half-away"))
             found.rounding = rounding_mode::half_away;
         take_scale(name, found);
+        take_search(name, found);
         if (name.rest.empty()) {
             result = found;
             return true;
@@ -216,20 +143,15 @@ inline bool read_special_name(std::string_view text, scheme& result)
     if (options.rounding == rounding_mode::stochastic)
         fmt::format_to(out, "-stochastic{}", options.seed);
     name += detail::scale_name(options.scale);
-    switch (options.search) {
-    case range_search::whole: break;
-    case range_search::percentile: fmt::format_to(out, "-percentile{}", options.percentile); break;
-    case range_search::mse: name += "-mse"; break;
-    case range_search::p_norm: fmt::format_to(out, "-norm{}", options.norm); break;
-    }
+    name += detail::search_name(options);
     return name;
 }
 
 /// The scheme of a name, the inverse of `to_string`.
 ///
 ///     intB-RANGE[-sym|-asym|-full][-half-away|-stochastic[SEED]][-scale-f16|bf16|f64][-mse|-percentile[P]|-norm[P]]
-///     GRID[-RANGE][-half-away][-scale-f16|bf16]
-///     CONVENTION[-RANGE]
+///     GRID[-RANGE][-half-away][-scale-f16|bf16][-mse|-percentile[P]|-norm[P]]
+///     CONVENTION[-RANGE][-mse|-percentile[P]|-norm[P]]
 ///
 ///     RANGE       per-tensor, per-channel[-axisN], gN (groups of N along a row), block-RxC
 ///     GRID        fp8-e4m3, fp8-e5m2, fp8-e4m3fnuz, fp8-e5m2fnuz, fp6-e3m2, fp6-e2m3, fp4-e2m1 (per-tensor), nf4 (g64)

@@ -49,11 +49,13 @@ std::vector<quantization_error> simulate(const W& weights, const char* caller, s
 /// @return         see quantization_error: of the weights ŵ that `dequantize(quantize_uniform(weights, options))` gives; NaN and Inf
 ///                 are counted, and stand for zeros when scales are chosen
 /// @throws std::invalid_argument  the scheme does not exist or does not fit the shape
-/// @note one pass over the weights, two for per_tensor. Weights are divided and decoded in float where float holds them exactly
-///       (in double for f64 scales and wider weights), errors added up in double, to 1e-12, in an order that does not depend on the
-///       number of threads; from 2^20 floats on, for codes of up to 8 bits, 32 of them are added up in float first, to 1e-8. Memory
-///       beyond a row or a block of rows only where a range is searched for per tensor. Other grids and the rules of runtimes compute
-///       in float: wider weights are rounded to it before they are divided; the scale of NVFP4's tensor takes a pass more
+/// @note one pass over the weights, two for per_tensor and for channels of another axis than 0. Weights are divided and decoded in float
+///       where float holds them exactly (in double for f64 scales and wider weights), errors added up in double, to 1e-12, in an order
+///       that does not depend on the number of threads; from 2^20 floats on, for codes of up to 8 bits in every grid, 32 of them are added
+///       up in float first, to 1e-8 (1e-7 where the same few weights come again and again: their sums are rounded alike). Memory beyond a
+///       row or a block of rows only where a range is searched for per tensor. Other grids and the rules of runtimes compute in float:
+///       wider weights are rounded to it before they are divided; the scale of NVFP4's tensor takes a pass more; a search for the range
+///       of their groups tries a hundred of them
 /// @see simulate_sweep for many schemes at once
 template <tensor W>
 [[nodiscard]] quantization_error simulate_quantization(const W& weights, const scheme& options = {}, const simulate_options& extras = {})

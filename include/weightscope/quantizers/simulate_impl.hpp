@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/quantizers/column_pass.hpp>
 #include <weightscope/quantizers/grid_details.hpp>
 #include <weightscope/quantizers/grid_pass.hpp>
 #include <weightscope/quantizers/group_layout.hpp>
@@ -57,7 +59,11 @@ void simulate_together(const weight_source& source, std::span<const std::size_t>
         chosen.push_back(schemes[i]);
     }
     const group_layout layout(shape, chosen[first], true);
-    const std::vector<error_sums> sums = simulate_strips<Real, Decoded>(source, layout, chosen, wholes);
+    std::vector<error_sums> sums;
+    if (const auto by_columns = chosen.size() == 1 ? simulate_columns(source, shape, chosen[0]) : std::nullopt)
+        sums.push_back(*by_columns);
+    else
+        sums = simulate_strips<Real, Decoded>(source, layout, chosen, wholes);
     for (std::size_t k = 0; k < order.size(); ++k) {
         quantization_error& result = results[order[k]];
         result = summarize_error(sums[k]);

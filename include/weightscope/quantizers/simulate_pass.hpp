@@ -16,6 +16,7 @@
 #include <weightscope/quantizers/group_layout.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/quick_error_kernel.hpp>
+#include <weightscope/quantizers/quick_signal_kernel.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/simulate_kernel.hpp>
 #include <weightscope/quantizers/strip_reader.hpp>
@@ -152,7 +153,9 @@ inline error_sums with_signal(error_sums errors, const error_sums& signal)
     errors.non_finite_count = signal.non_finite_count;
     errors.signal = signal.signal;
     errors.max_magnitude = signal.max_magnitude;
-    errors.flushed_count -= signal.flushed_count;  // zeros among ŵ less zeros among w
+    errors.flushed_count -= std::min(errors.flushed_count, signal.flushed_count);  // zeros among ŵ less zeros among w
+    if (!std::isfinite(errors.squared_error))  // a scale overflowed: zeros are decoded to NaN, which no comparison finds
+        errors.max_error = errors.squared_error;
     return errors;
 }
 

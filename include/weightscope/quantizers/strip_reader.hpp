@@ -48,9 +48,12 @@ public:
                 from = piece_.data();
             }
             s.for_each_part(first, [&](std::size_t at, std::size_t to, std::size_t count, std::size_t) {
+                Real* part = weights_.data() + to;
                 for (std::size_t piece = 0; piece < pieces; ++piece)
-                    for (std::size_t i = 0; i < count; ++i)
-                        weights_[to + piece * count + i] = from[piece * stride + at + i];
+                    if (count == 1)
+                        part[piece] = from[piece * stride + at];
+                    else
+                        std::copy_n(from + piece * stride + at, count, part + piece * count);
             });
         }
         return weights_.data();
