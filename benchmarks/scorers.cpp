@@ -12,6 +12,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/scorers/mask.hpp>
 #include <weightscope/scorers/nm_mask.hpp>
@@ -68,6 +70,17 @@ void score(benchmark::State& state, importance_method method)
 {
     (void)info();
     against_read_pass(state, [&] { benchmark::DoNotOptimize(score_weights(weights(), info(), {.method = method})); });
+}
+
+// What no score can be below: floats in, doubles out, into memory that is there already.
+void read_write_pass(benchmark::State& state)
+{
+    static std::vector<double> doubles(rows * cols);
+    const detail::weight_source source = detail::source_of(std::span<const float>(weights().data(), weights().size()));
+    against_read_pass(state, [&] {
+        parallel_for(rows, [&](std::size_t row) { source.read_double(source.data, row * cols, cols, doubles.data() + row * cols); });
+        benchmark::DoNotOptimize(doubles.data());
+    });
 }
 
 // |w g| + w² |h| / 2 as one writes it first
@@ -129,6 +142,7 @@ WEIGHTSCOPE_BENCHMARK(score, taylor, importance_method::taylor);
 WEIGHTSCOPE_BENCHMARK(score, taylor_2nd, importance_method::taylor_2nd);
 WEIGHTSCOPE_BENCHMARK(score, taylor_2nd_signed, importance_method::taylor_2nd_signed);
 WEIGHTSCOPE_BENCHMARK(score, wanda, importance_method::wanda);
+WEIGHTSCOPE_BENCHMARK(read_write_pass);
 WEIGHTSCOPE_BENCHMARK(second_order_in_a_plain_loop);
 WEIGHTSCOPE_BENCHMARK(tensor_mask);
 WEIGHTSCOPE_BENCHMARK(row_mask);

@@ -6,6 +6,17 @@ import sys
 
 import numpy as np
 
+
+def save(path, arrays):                                # a safetensors file of float32 arrays
+    entries, end = {}, 0
+    for name, a in arrays.items():
+        entries[name] = {"dtype": "F32", "shape": a.shape, "data_offsets": [end, end + 4 * a.size]}
+        end += 4 * a.size
+    text = json.dumps(entries).encode()
+    with open(path, "wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text + b"".join(a.astype("<f4").tobytes() for a in arrays.values()))
+
+
 _, version, path = input().split(maxsplit=2)           # weightscope 1 FILE
 file = np.memmap(path, np.uint8, "r")                  # mapped: changes of the weights are seen at once
 size = int(file[:8].view("<u8")[0])
@@ -17,7 +28,7 @@ weights = {name: file[8 + size + a:8 + size + b].view(kinds[t["dtype"]]).reshape
 data = np.random.default_rng(0)                        # your own data go here
 inputs = data.normal(size=(4, 16, weights["w1"].shape[1]))
 targets = data.normal(size=(4, 16, weights["w2"].shape[0]))
-print("batches", len(inputs), "gradient", "outputs", flush=True)
+print("batches", len(inputs), "gradient", "outputs", "activations", flush=True)
 
 for line in sys.stdin:
     question, batch, *rest = line.split(maxsplit=2)
@@ -30,7 +41,10 @@ for line in sys.stdin:
         gradient = {"w1": back.T @ x, "w2": error.T @ hidden}
         order = sorted(header, key=lambda name: header[name]["data_offsets"])
         np.concatenate([gradient[name].ravel() for name in order]).astype("<f4").tofile(rest[0].strip())
-    if question == "outputs":
+    if question == "activations":                      # what enters each layer, under the name of its weight
+        save(rest[0].strip(), {"w1": x, "w2": hidden})
+        print(2, flush=True)
+    elif question == "outputs":
         (error + y).astype("<f4").tofile(rest[0].strip())
         print(*error.shape, flush=True)
     else:

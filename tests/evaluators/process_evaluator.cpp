@@ -2,14 +2,17 @@
 
 #ifdef WEIGHTSCOPE_PROCESSES
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,12 +22,14 @@
 #include <unistd.h>
 
 #include <weightscope/core/random.hpp>
+#include <weightscope/core/scalars.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/gradient.hpp>
 #include <weightscope/evaluators/hessian_trace.hpp>
 #include <weightscope/evaluators/self_test.hpp>
 #include <weightscope/io/safetensors.hpp>
+#include <weightscope/scorers/activation_collector.hpp>
 
 #include "../catch.hpp"
 
@@ -97,6 +102,31 @@ std::string example(const std::string& name)
     return "python3 '" + (fs::path(__FILE__).parent_path() / "../../examples/evaluators" / name).string() + "'";
 }
 
+// What enters the second layer of an example is tanh(x W1^T), x being what enters the first.
+template <class W>
+void check_inputs(process_evaluator& evaluator, const W& w1, const std::string& first, const std::string& second)
+{
+    std::map<std::string, std::vector<double>> entering;
+    evaluator.observe(1, activation_tap([](std::size_t) { return true; }, [&](std::size_t t, const activation_view& view) {
+                          CHECK(view.rows == 16);
+                          entering[evaluator.weights()[t].name].assign(view.data, view.data + view.rows * view.cols);
+                      }));
+    REQUIRE(entering.size() == 2);
+    const std::vector<double>&x = entering.at(first), &hidden = entering.at(second);
+    const std::size_t in = w1.shape(1), out = w1.shape(0);
+    REQUIRE(x.size() == 16 * in);
+    REQUIRE(hidden.size() == 16 * out);
+    double most = 0;
+    for (std::size_t row = 0; row < 16; ++row)
+        for (std::size_t o = 0; o < out; ++o) {
+            double sum = 0;
+            for (std::size_t i = 0; i < in; ++i)
+                sum += x[row * in + i] * static_cast<double>(w1(o, i));
+            most = std::max(most, std::fabs(std::tanh(sum) - hidden[row * out + o]));
+        }
+    CHECK(most < 1e-5);  // the program computes in float
+}
+
 }  // namespace
 
 TEST_CASE("a shell script is an evaluator")
@@ -162,6 +192,65 @@ TEST_CASE("gradients and outputs come in files")
     CHECK(outputs.values == std::vector<float>{1, 2});
 }
 
+TEST_CASE("activations come in a safetensors file, with the rows that count")
+{
+    workplace place;
+    const model weights = place.make_model();
+    // two rows and one of padding enter a; one of 16 bits enters b, and all of it counts
+    const xt::xtensor<float, 2> a = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}};
+    const xt::xtensor<bfloat16, 2> b = {{bfloat16(0.5f), bfloat16(-3.0f)}};
+    const xt::xtensor<std::uint8_t, 1> rows = {1, 1, 0};
+    write_safetensors(place.folder / "inputs.safetensors", std::vector{to_write("a", a), to_write("b", b), to_write("a.rows", rows)});
+    const auto shows = [&](const std::string& file, const std::string& answer) {
+        return "read x; echo batches 1 activations; while read -r q b f; do cp '" + (place.folder / file).string() + "' \"$f\"; echo " + answer + "; done";
+    };
+    {
+        process_evaluator evaluator(shows("inputs.safetensors", "2"), weights, place.options());
+        REQUIRE(evaluator.supports_activations());
+        activation_collector collector(evaluator.weights());
+        for (int again = 0; again < 2; ++again) {
+            collector.begin_batch();
+            evaluator.observe(0, collector.tap());
+        }
+        const auto found = collector.result();
+        REQUIRE(found.size() == 2);
+        CHECK(found[0].rows == 4);
+        CHECK(found[0].sums_of_squares == std::vector<double>{2 * 17, 2 * 29, 2 * 45});
+        CHECK(found[1].max_magnitudes == std::vector<double>{0.5, 3});
+        // only what is wanted is shown
+        std::vector<std::size_t> shown;
+        evaluator.observe(0, activation_tap([](std::size_t t) { return t == 1; }, [&](std::size_t t, const activation_view& view) {
+                              shown.push_back(t);
+                              CHECK(view.row_mask.empty());
+                          }));
+        CHECK(shown == std::vector<std::size_t>{1});
+    }
+    CHECK(place.clean());
+
+    const auto refused = [&](const std::string& command) {
+        process_evaluator evaluator(command, weights, place.options());
+        try {
+            evaluator.observe(0, activation_tap([](std::size_t) { return true; }, [](std::size_t, const activation_view&) {}));
+        } catch (const process_error& error) {
+            return std::string(error.what());
+        }
+        return std::string("no error");
+    };
+    const auto written = [&](const auto&... tensors) { write_safetensors(place.folder / "wrong.safetensors", std::vector{tensors...}); };
+    CHECK_THAT(refused("read x; echo batches 1 gradient outputs; read x"), ContainsSubstring("has no activations; let it answer 'batches N activations'"));
+    CHECK_THAT(refused(shows("inputs.safetensors", "3")), ContainsSubstring("with '3', expected the inputs of as many layers as it says; the file has those of 2"));
+    CHECK_THAT(refused(shows("inputs.safetensors", "two")), ContainsSubstring("with 'two', expected a number of layers, such as '12'"));
+    CHECK_THAT(refused(shows("missing", "2")), ContainsSubstring("with '2', expected a safetensors file at the path that it was given; "));
+    written(to_write("c", a));
+    CHECK_THAT(refused(shows("wrong.safetensors", "1")), ContainsSubstring("expected inputs under the names of weights, and 'c' is none"));
+    written(to_write("a", a), to_write("c.rows", rows));
+    CHECK_THAT(refused(shows("wrong.safetensors", "1")), ContainsSubstring("expected inputs under the names of weights, and 'c' is none"));
+    written(to_write("a", rows));
+    CHECK_THAT(refused(shows("wrong.safetensors", "1")), ContainsSubstring("expected floats of shape [rows, cols] for 'a', which has U8 of shape [3]"));
+    written(to_write("b", b), to_write("b.rows", rows));
+    CHECK_THAT(refused(shows("wrong.safetensors", "1")), ContainsSubstring("expected one U8 for each of the 1 rows of 'b', which has U8 of shape [3]"));
+}
+
 TEST_CASE("a program that dies, hangs or answers nonsense is a clear error, and nothing is lost")
 {
     workplace place;
@@ -180,7 +269,7 @@ TEST_CASE("a program that dies, hangs or answers nonsense is a clear error, and 
     expect("read x; echo batches 2; read x; exec >&-; sleep 100", "closed its output instead of answering 'loss 0'");
     expect("read x; echo batches 2; sleep 100 | cat", "did not answer 'loss 0' within 2 seconds and was ended; raise the timeout if it needs longer",
            2);
-    expect("read x; echo hello", "with 'hello', expected 'batches N', N > 0, and 'gradient' or 'outputs' after it if it can do that");
+    expect("read x; echo hello", "with 'hello', expected 'batches N', N > 0, and 'gradient', 'outputs' or 'activations' after it if it can do that");
     expect("read x; echo batches 0", "with 'batches 0', expected 'batches N'");
     expect("read x; echo batches 1; read x; echo 0.5", "answered 'loss 0' with '0.5', expected a sum and a count, such as '153.5 64'");
     expect("read x; echo batches 1; read x; echo 0.5 1x", "answered 'loss 0' with '0.5 1x', expected a sum and a count");
@@ -321,6 +410,7 @@ TEST_CASE("the example in Python with numpy keeps the promises of an evaluator")
     const auto same = compare_outputs(evaluator, evaluator);
     CHECK(same.rows == 64);
     CHECK(same.psnr_db.reason == "exact");
+    check_inputs(evaluator, w1, "w1", "w2");
 }
 
 TEST_CASE("the example with PyTorch keeps the promises of an evaluator")
@@ -337,6 +427,7 @@ TEST_CASE("the example with PyTorch keeps the promises of an evaluator")
         CHECK(check.passed);
     }
     CHECK(result.checks.size() == 5);
+    check_inputs(evaluator, w1, "0.weight", "2.weight");
 }
 
 TEST_CASE("the example with ONNX Runtime keeps the promises of an evaluator")
@@ -353,6 +444,7 @@ TEST_CASE("the example with ONNX Runtime keeps the promises of an evaluator")
         CHECK(check.passed);
     }
     CHECK(result.checks.size() == 4);
+    check_inputs(evaluator, w1, "w1", "w2");
 }
 
 #endif

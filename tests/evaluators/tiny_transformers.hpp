@@ -93,9 +93,16 @@ made_model make_model(const transformer_config& c)
         add_linear("self_attn.k_proj", kv, d, c.query_key_value_bias);
         add_linear("self_attn.v_proj", kv, d, c.query_key_value_bias);
         add_linear("self_attn.o_proj", d, q, c.attention_output_bias);
-        add_linear("mlp.gate_proj", f, d, c.feed_forward_bias);
-        add_linear("mlp.up_proj", f, d, c.feed_forward_bias);
-        add_linear("mlp.down_proj", d, f, c.feed_forward_bias);
+        if (c.expert_count == 0) {
+            add_linear("mlp.gate_proj", f, d, c.feed_forward_bias);
+            add_linear("mlp.up_proj", f, d, c.feed_forward_bias);
+            add_linear("mlp.down_proj", d, f, c.feed_forward_bias);
+        } else {
+            for (std::size_t e = 0; e < c.expert_count; ++e)
+                for (const char* part : {"w1", "w2", "w3"})
+                    add_linear("block_sparse_moe.experts." + std::to_string(e) + "." + part, part[1] == '2' ? d : f, part[1] == '2' ? f : d, false);
+            add_linear("block_sparse_moe.gate", c.expert_count, d, false);
+        }
         add(name + "post_attention_layernorm.weight", {d});
     }
     add("model.norm.weight", {d});
@@ -165,6 +172,18 @@ inline const transformer_config llama3{.vocabulary_size = 19,
                                        .low_frequency_factor = 1,
                                        .high_frequency_factor = 3,
                                        .original_positions = 24};
+
+// two of four experts for each token
+inline const transformer_config mixtral{.vocabulary_size = 27,
+                                        .width = 12,
+                                        .layer_count = 2,
+                                        .head_count = 2,
+                                        .kv_head_count = 1,
+                                        .head_size = 6,
+                                        .feed_forward_size = 10,
+                                        .max_positions = 200,
+                                        .expert_count = 4,
+                                        .experts_per_token = 2};
 
 inline std::size_t tensor_number(std::span<const weight_info> weights, const std::string& name)
 {

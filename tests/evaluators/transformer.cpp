@@ -83,11 +83,64 @@ TEST_CASE("logits and losses of tiny decoders are those of an independent implem
     check_reference<double>(tiny::llama, transformer_reference::llama_long, 1e-13);
     check_reference<double>(tiny::qwen2, transformer_reference::qwen2, 1e-13);
     check_reference<double>(tiny::llama3, transformer_reference::llama3, 1e-13, rope_layout::interleaved);
+    check_reference<double>(tiny::mixtral, transformer_reference::mixtral, 1e-13);
     check_reference<float>(tiny::gpt2, transformer_reference::gpt2, 1e-6);
     check_reference<float>(tiny::llama, transformer_reference::llama, 1e-6);
     check_reference<float>(tiny::llama, transformer_reference::llama_long, 1e-6);
     check_reference<float>(tiny::qwen2, transformer_reference::qwen2, 1e-6);
     check_reference<float>(tiny::llama3, transformer_reference::llama3, 1e-6, rope_layout::interleaved);
+    check_reference<float>(tiny::mixtral, transformer_reference::mixtral, 1e-6);
+}
+
+TEST_CASE("experts see the tokens that the router gives them, and a closed one none")
+{
+    const tiny::made_model made = tiny::make_model(tiny::mixtral);
+    transformer<double> t(made.m, tiny::mixtral, tiny::make_tokens(20, 27));
+    constexpr const char* name = "model.layers.1.block_sparse_moe.";
+    const auto number = [&](const std::string& part) { return tiny::tensor_number(t.weights(), name + part); };
+    // rows that count of the inputs of each layer, and those inputs
+    std::vector<std::size_t> rows(t.weights().size());
+    std::vector<std::vector<float>> inputs(t.weights().size());
+    const auto observe = [&] {
+        std::fill(rows.begin(), rows.end(), 0);
+        t.observe(0, activation_tap([](std::size_t) { return true; }, [&](std::size_t tensor, const activation_view& view) {
+                      CHECK(view.rows == 40);
+                      inputs[tensor].assign(view.data, view.data + view.rows * view.cols);
+                      for (std::size_t i = 0; i < view.rows; ++i)
+                          rows[tensor] += view.row_mask.empty() || view.row_mask[i] != 0 ? 1 : 0;
+                  }));
+    };
+    observe();
+    CHECK(rows[number("gate.weight")] == 37);  // three of padding
+    // who takes a row, by what enters the router
+    std::vector<double> router(4 * 12);
+    t.read(number("gate.weight"), 0, std::as_writable_bytes(std::span(router)));
+    std::size_t taken[4] = {};
+    for (std::size_t i = 0; i < 37; ++i) {
+        double logits[4] = {};
+        for (std::size_t e = 0; e < 4; ++e)
+            for (std::size_t j = 0; j < 12; ++j)
+                logits[e] += router[e * 12 + j] * static_cast<double>(inputs[number("gate.weight")][i * 12 + j]);
+        for (std::size_t e = 0; e < 4; ++e)
+            taken[e] += std::count_if(std::begin(logits), std::end(logits), [&](double l) { return l > logits[e]; }) < 2 ? 1 : 0;
+    }
+    for (std::size_t e = 0; e < 4; ++e)
+        for (const char* part : {"w1", "w2", "w3"})
+            CHECK(rows[number("experts." + std::to_string(e) + "." + part + ".weight")] == taken[e]);
+    CHECK(taken[0] + taken[1] + taken[2] + taken[3] == 2 * 37);
+
+    const std::vector<double> zeros(12);
+    t.write(number("gate.weight"), 2 * 12 * 8, std::as_bytes(std::span(zeros)));
+    observe();
+    CHECK(rows[number("experts.2.w1.weight")] == 0);
+    std::size_t others = 0;
+    for (const char* part : {"experts.0.w2.weight", "experts.1.w2.weight", "experts.3.w2.weight"})
+        others += rows[number(part)];
+    CHECK(others == 2 * 37);
+    // a router that is not a number is not passed over
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    t.write(number("gate.weight"), 0, std::as_bytes(std::span(&nan, 1)));
+    CHECK(std::isnan(t.loss(0).sum));
 }
 
 TEST_CASE("weights of 16 bits give what the same values in 32 bits give")

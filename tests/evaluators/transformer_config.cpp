@@ -86,6 +86,28 @@ TEST_CASE("a LLaMA's configuration is read in full")
     CHECK(!c.query_key_value_bias);
 }
 
+TEST_CASE("Mixtral has experts, and a token takes some of them")
+{
+    nlohmann::json file = llama_file();
+    file["model_type"] = "mixtral";
+    file["num_local_experts"] = 4;
+    file["num_experts_per_tok"] = 2;
+    file["sliding_window"] = 50;
+    const transformer_config c = read(file);
+    CHECK(c.family == transformer_family::llama);
+    CHECK(c.expert_count == 4);
+    CHECK(c.experts_per_token == 2);
+    CHECK(c.max_positions == 50);
+    CHECK(c.widths(1) == layer_widths{4, 2, 20, 4});
+    file["weightscope_layers"] = {{{"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"intermediate_size", 20}, {"num_local_experts", 3}},
+                                  {{"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"intermediate_size", 20}}};
+    CHECK(read(file).layers == std::vector<layer_widths>{{4, 2, 20, 3}, {4, 2, 20, 4}});
+    file["num_experts_per_tok"] = 5;
+    CHECK(refusal(file) == "num_experts_per_tok: is 5, expected at most num_local_experts, 4");
+    file.erase("num_experts_per_tok");
+    CHECK(refusal(file) == "num_experts_per_tok: is missing; the model's own config.json is needed, whole");
+}
+
 TEST_CASE("what a configuration leaves out has the family's value")
 {
     nlohmann::json file = llama_file();
@@ -152,8 +174,8 @@ TEST_CASE("settings that are missing, malformed or would change the result are r
     missing.erase("hidden_size");
     CHECK(refusal(missing) == "hidden_size: is missing; the model's own config.json is needed, whole");
     CHECK(refusal(with(llama_file(), "model_type", "mamba"))
-          == "model_type: is 'mamba', expected one that is supported: gpt2, llama, mistral, qwen2");
-    CHECK(refusal(nlohmann::json::object()) == "model_type: is '', expected one that is supported: gpt2, llama, mistral, qwen2");
+          == "model_type: is 'mamba', expected one that is supported: gpt2, llama, mistral, mixtral, qwen2");
+    CHECK(refusal(nlohmann::json::object()) == "model_type: is '', expected one that is supported: gpt2, llama, mistral, mixtral, qwen2");
     CHECK(refusal(nlohmann::json::array()) == "is [], expected an object of settings");
     CHECK(refusal(with(llama_file(), "vocab_size", -3)) == "vocab_size: is -3, expected a whole number from 1 to 2147483647");
     CHECK(refusal(with(llama_file(), "num_hidden_layers", 0)) == "num_hidden_layers: is 0, expected a whole number from 1 to 2147483647");

@@ -73,6 +73,11 @@ TEST_CASE("gradients are the slopes of the loss with every bias, scaled and inte
     check_gradients(tiny::llama3, 40, {.rope = rope_layout::interleaved});
 }
 
+TEST_CASE("gradients of experts and of their router are the slopes of the loss")
+{
+    check_gradients(tiny::mixtral, 20);
+}
+
 TEST_CASE("gradients of samples add up to that of their batch")
 {
     for (const transformer_config& config : {tiny::gpt2, tiny::qwen2}) {

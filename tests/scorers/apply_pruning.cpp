@@ -94,9 +94,11 @@ std::string config_text(const transformer_config& c)
     if (c.family == transformer_family::gpt2)
         return fmt::format(R"({{"model_type":"gpt2","vocab_size":{},"n_embd":{},"n_layer":{},"n_head":{},"n_inner":{},"n_positions":{}}})",
                            c.vocabulary_size, c.width, c.layer_count, c.head_count, c.feed_forward_size, c.max_positions);
-    return fmt::format(R"({{"model_type":"llama","vocab_size":{},"hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
-                       R"("num_key_value_heads":{},"head_dim":{},"intermediate_size":{},"max_position_embeddings":{},"rms_norm_eps":1e-05}})",
-                       c.vocabulary_size, c.width, c.layer_count, c.head_count, c.kv_head_count, c.head_size, c.feed_forward_size, c.max_positions);
+    const std::string experts =
+        c.expert_count > 0 ? fmt::format(R"(,"num_local_experts":{},"num_experts_per_tok":{})", c.expert_count, c.experts_per_token) : "";
+    return fmt::format(R"({{"model_type":"{}","vocab_size":{},"hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
+                       R"("num_key_value_heads":{},"head_dim":{},"intermediate_size":{},"max_position_embeddings":{},"rms_norm_eps":1e-05{}}})",
+                       c.expert_count > 0 ? "mixtral" : "llama", c.vocabulary_size, c.width, c.layer_count, c.head_count, c.kv_head_count, c.head_size, c.feed_forward_size, c.max_positions, experts);
 }
 
 // The model as a folder.
@@ -126,6 +128,78 @@ TEST_CASE("a sliced model has the loss of the masked one, and so has one whose g
     run(biased, tiny::llama3, rope_layout::interleaved);
     const grouped_model heads = transformer_groups(llama.m, kinds({group_kind::query_head}, tiny::llama));
     check(llama, tiny::llama, heads, {{0, 1}, {1, 0}});
+}
+
+TEST_CASE("without an expert its tokens go to the others, in the sliced model and in the masked one")
+{
+    const tiny::made_model made = tiny::make_model(tiny::mixtral);
+    const grouped_model groups = transformer_groups(made.m, kinds({group_kind::expert}, tiny::mixtral));
+    check(made, tiny::mixtral, groups, {{0, 1}});
+    check(made, tiny::mixtral, groups, {{0, 0}, {0, 2}, {1, 3}});
+    // fewer are left than a token would take
+    check(made, tiny::mixtral, groups, {{0, 0}, {0, 1}, {0, 2}, {1, 1}});
+    // with heads and whole parts of layers
+    const grouped_model mixed = transformer_groups(made.m, kinds({group_kind::attention, group_kind::mlp}, tiny::mixtral));
+    check(made, tiny::mixtral, mixed, {{1, 0}, {2, 0}});
+    const grouped_model blocks = transformer_groups(made.m, kinds({group_kind::block}, tiny::mixtral));
+    check(made, tiny::mixtral, blocks, {{0, 0}});
+    // the names of those that are left are those of a model that never had more
+    const sliced_model smaller = slice_model(made.m, groups, std::vector<group_place>{{1, 0}, {1, 2}});
+    std::vector<std::string> names;
+    for (const named_tensor& t : smaller.smaller.tensors)
+        if (t.name.ends_with("w1.weight"))
+            names.push_back(t.name.substr(13));
+    CHECK(names
+          == std::vector<std::string>{"0.block_sparse_moe.experts.0.w1.weight", "0.block_sparse_moe.experts.1.w1.weight",
+                                      "0.block_sparse_moe.experts.2.w1.weight", "0.block_sparse_moe.experts.3.w1.weight",
+                                      "1.block_sparse_moe.experts.0.w1.weight", "1.block_sparse_moe.experts.1.w1.weight"});
+    const std::size_t third = tiny::tensor_number(transformer<double>(made.m, tiny::mixtral, tiny::make_tokens(4, 27)).weights(),
+                                                  "model.layers.1.block_sparse_moe.experts.3.w2.weight");
+    for (const named_tensor& t : smaller.smaller.tensors)
+        if (t.name == "model.layers.1.block_sparse_moe.experts.1.w2.weight")
+            CHECK(std::memcmp(t.bytes.data(), made.m.tensors[third].bytes.data(), t.bytes.size()) == 0);
+}
+
+TEST_CASE("the configuration says how many experts are left")
+{
+    const tiny::made_model made = tiny::make_model(tiny::mixtral);
+    const files::temporary_folder place;
+    write_folder(place / "whole", made, tiny::mixtral);
+    const model whole = open_model(place / "whole");
+    const grouped_model groups = transformer_groups(whole, {.kinds = {group_kind::expert}});
+    CHECK(groups.families[0].least_kept == 2);
+    const token_rows tokens = tiny::make_tokens(14, tiny::mixtral.vocabulary_size);
+    const auto written = [&](const char* name, const std::vector<group_place>& removed) {
+        const written_model w = write_pruned(place / name, whole, groups, removed);
+        auto t = open_transformer<double>(place / name, tokens);
+        const sliced_model sliced = slice_model(whole, groups, removed);
+        transformer<double> in_memory(sliced.smaller, slice_config(tiny::mixtral, groups, removed), tokens);
+        CHECK(loss_of(t) == loss_of(in_memory));
+        return w;
+    };
+    // as many in every layer: the words of Hugging Face
+    const written_model even = written("even", {{0, 1}, {1, 3}});
+    CHECK(even.plain);
+    const transformer_config config = read_transformer_config(place / "even" / "config.json");
+    CHECK(config.expert_count == 3);
+    CHECK(config.experts_per_token == 2);
+    CHECK(config.layers.empty());
+    CHECK(config.feed_forward_size == 10);
+    // different numbers: only this library knows
+    const written_model uneven = written("uneven", {{0, 1}, {0, 2}, {1, 3}});
+    CHECK_FALSE(uneven.plain);
+    CHECK(uneven.reason == "its layers differ in their number of experts");
+    CHECK(read_transformer_config(place / "uneven" / "config.json").layers == std::vector<layer_widths>{{2, 1, 10, 2}, {2, 1, 10, 3}});
+    // the word that the configuration has, and none
+    for (const char* word : {"num_local_experts", "num_experts", "n_routed_experts"}) {
+        const sliced_config_file file = slice_config_file({{word, 4}, {"hidden_size", 12}, {"num_attention_heads", 2}}, groups, std::vector<group_place>{{0, 1}, {1, 3}});
+        CHECK(file.plain);
+        CHECK(file.fields[word] == 3);
+        CHECK_FALSE(file.fields.contains("intermediate_size"));  // it need not be that of the experts
+    }
+    const sliced_config_file mute = slice_config_file({{"hidden_size", 12}, {"num_attention_heads", 2}}, groups, std::vector<group_place>{{0, 1}, {1, 3}});
+    CHECK_FALSE(mute.plain);
+    CHECK(mute.reason == "its configuration does not say how many experts it has");
 }
 
 TEST_CASE("without its attention, its feed-forward part or a whole layer the residual stream passes")

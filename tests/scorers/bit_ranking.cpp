@@ -1,5 +1,6 @@
 // Flips that are made for real: each alone, on top of each other, in shards, as a sample.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,8 @@
 
 #include <weightscope/core/random.hpp>
 #include <weightscope/io/bit_location.hpp>
+#include <weightscope/io/bit_patch.hpp>
+#include <weightscope/io/bit_patch_writer.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/scorers/bit_failing_share.hpp>
 #include <weightscope/scorers/bit_merge.hpp>
@@ -349,6 +352,7 @@ TEST_CASE("shards put together are the search in one piece")
         CHECK(refused([](auto& s) { s[1].maximized = false; }) == "shard 0 of 2 has another metric" + parts);
         CHECK(refused([](auto& s) { s[1].baseline[0].value = 17.0; }) == "shard 0 of 2 has another baseline" + parts);
         CHECK(refused([](auto& s) { s[1].options.bits = "all"; }) == "shard 0 of 2 has another set of bits" + parts);
+        CHECK(refused([](auto& s) { s[1].options.after = {{.name = "a"}}; }) == "shard 0 of 2 has another plan that was made first" + parts);
         CHECK(refused([](auto& s) { s[1].options.search = bit_search::progressive; }) == "a shard is of a progressive search, which has no parts");
         CHECK(refused([](auto& s) { s.clear(); }) == "there is no shard, expected one or more");
     }
@@ -418,6 +422,184 @@ TEST_CASE("bits of blocks are flipped in their codes, and the evaluator gets the
                       fmt::format("weightscope::rank_bits(model, evaluator, candidates, options): the evaluator has 3 as F32 in 'a'[5], and the model {} as F32; "
                                   "expected the same",
                                   values[5]));
+}
+
+TEST_CASE("bits of scales are flipped in their blocks, and the evaluator gets all the values that change")
+{
+    const files::temporary_folder folder;
+    for (const char* type : {"Q4_0", "Q6_K", "Q4_K"}) {
+        const model m = bit_models::open_blocks(folder, type, 2, 4);
+        const named_tensor& tensor = m.tensors[0];
+        const std::size_t size = tensor.size();
+        const std::vector<double> b = random_matrix(1, size + 1, 7)[0], w = bit_models::values_of_blocks(m);
+        // only squares: L = Σ (w² / 2 + b w)
+        matrix_of_doubles a(size + 1, std::vector<double>(size + 1));
+        for (std::size_t i = 0; i <= size; ++i)
+            a[i][i] = 1;
+        quadratic_model<float> model(a, b, w, size);
+        const auto before = model.all();
+        std::vector<bit_candidate> candidates;
+        for (const bit_part& part : bit_parts(tensor))
+            for (const std::size_t flat : {std::size_t{3}, size - 1})
+                candidates.push_back({.name = "a", .flat = flat, .part = part.name});
+        candidates.push_back({.name = "a", .flat = 2, .part = "scale"});  // a scale that is there already
+        const bit_ranking found = rank_bits(m, model, candidates, {.bits = ">=2", .search = bit_search::independent, .top_b = 0});
+        CHECK(model.same_bytes(before));
+        INFO(type);
+        std::size_t flips = 0;
+        for (const bit_part& part : bit_parts(tensor))
+            flips += 2 * (part.layout.bits - 2);
+        CHECK(found.trials.size() == flips);
+        bool same = true;
+        for (const bit_trial& trial : found.trials) {
+            const bit_part part = find_bit_part(tensor, trial.flip.part);
+            double change = 0;
+            bool finite = true, unchanged = true;
+            bit_models::for_each_change(tensor, part, trial.flip.flat / part.weights, trial.flip.bit, [&](std::size_t i, const bit_flip& flip) {
+                finite = finite && std::isfinite(flip.new_value);
+                unchanged = unchanged && flip.change == 0;
+                change += flip.new_value * (flip.new_value / 2 + b[i]) - w[i] * (w[i] / 2 + b[i]);
+            });
+            const auto outcome = !finite ? bit_trial_outcome::non_finite_value : unchanged ? bit_trial_outcome::unchanged : bit_trial_outcome::finite;
+            same = same && trial.outcome == outcome && *trial.flip.old_code == flip_change(tensor, trial.flip.flat, trial.flip.bit, part.name).old_code;
+            if (outcome == bit_trial_outcome::finite)
+                same = same && std::fabs(trial.deltas[0] - change) <= 1e-9 * (std::fabs(change) + found.start * found.start + 1);
+        }
+        CHECK(same);
+        // on top of each other, in one block and with codes: the same as of a file with all these bits flipped
+        const bit_ranking greedy = rank_bits(m, model, candidates, {.bits = ">=3", .top_b = 4, .go_on = true, .flips_per_weight = 2});
+        REQUIRE(greedy.ranked.size() == 4);
+        CHECK(model.same_bytes(before));
+        std::vector<planned_flip> plan;
+        for (const ranked_flip& flip : greedy.ranked)
+            plan.push_back(flip.flip);
+        const auto copy = folder / "flipped.gguf";
+        write_bit_patch(m, make_bit_patch(m, plan), copy);
+        std::vector<double> flipped = bit_models::values_of_blocks(open_model(copy));
+        double loss = 0;
+        for (std::size_t i = 0; i <= size; ++i)
+            loss += flipped[i] * (flipped[i] / 2 + b[i]);
+        CHECK(greedy.ranked.back().after == Approx(loss).epsilon(1e-9));
+    }
+}
+
+TEST_CASE("a search goes on from an earlier plan, and a greedy one can be cut into steps of shards")
+{
+    figured_model model = small_model();
+    const auto before = model.all();
+    const std::vector<bit_candidate> candidates = all_weights();
+    const bit_ranking whole = rank_bits(model, candidates, {.bits = "exponent_sign", .top_b = 5});
+    REQUIRE(whole.plan.size() == 5);
+
+    const bit_ranking first = rank_bits(model, candidates, {.bits = "exponent_sign", .top_b = 2});
+    const bit_ranking rest = rank_bits(model, candidates, {.bits = "exponent_sign", .top_b = 3, .after = first.plan});
+    CHECK(shown(rest.plan) == shown(whole.plan));
+    CHECK(rest.start == first.best);
+    CHECK(rest.best == whole.best);
+    CHECK(rest.ranked.size() == 3);
+    CHECK(model.same_bytes(before));
+
+    std::vector<planned_flip> plan;
+    for (std::size_t step = 0; step < 5; ++step) {
+        std::vector<bit_ranking> shards;
+        for (std::size_t s = 0; s < 3; ++s)
+            shards.push_back(rank_bits(model, candidates,
+                                       {.bits = "exponent_sign", .search = bit_search::independent, .top_b = 1, .shard = s, .shard_count = 3,
+                                        .evaluation = {.threads = 1 + s}, .after = plan}));
+        const bit_ranking merged = merge_bit_rankings(shards);
+        CHECK(merged.best == whole.ranked[step].after);
+        plan = merged.plan;
+        CHECK(plan.size() == step + 1);
+    }
+    CHECK(shown(plan) == shown(whole.plan));
+    bool same = true;
+    for (std::size_t i = 0; i < plan.size(); ++i)
+        same = same && plan[i].old_code == whole.plan[i].old_code && plan[i].new_value == whole.plan[i].new_value;
+    CHECK(same);
+    CHECK(model.same_bytes(before));
+    // flips that were made are not tried again
+    const bit_ranking after = rank_bits(model, candidates, {.bits = "exponent_sign", .search = bit_search::independent, .after = plan});
+    CHECK(after.trials.size() == 9 * 9 - 5);
+}
+
+TEST_CASE("scales are a part of the population of flips")
+{
+    const files::temporary_folder folder;
+    const model m = bit_models::open_blocks(folder, "Q4_0", 3, 4);
+    const std::vector<double> b = random_matrix(1, 97, 7)[0];
+    quadratic_model<float> model(matrix_of_doubles(97, std::vector<double>(97)), b, bit_models::values_of_blocks(m), 96);
+    const failing_share_result all = estimate_failing_share(m, model, {.samples = 10'000, .threshold = 0.5});
+    CHECK(all.population == 96 * 4 + 3 * 16);
+    REQUIRE(all.strata.size() == 20);
+    CHECK(all.strata[3].part == "code");
+    CHECK(all.strata[3].failing.population == 96);
+    CHECK(all.strata[4].part == "scale");
+    std::uint64_t failing = 0, crashes = 0;
+    for (const bit_part& part : bit_parts(m.tensors[0]))
+        for (std::size_t n = 0; n < 96 / part.weights; ++n)
+            for (unsigned bit = 0; bit < part.layout.bits; ++bit) {
+                double change = 0;
+                bool finite = true;
+                bit_models::for_each_change(m.tensors[0], part, n, bit, [&](std::size_t i, const bit_flip& flip) {
+                    change += b[i] * flip.change;
+                    finite = finite && std::isfinite(flip.new_value);
+                });
+                crashes += finite ? 0 : 1;
+                failing += !finite || change > 0.5 ? 1 : 0;
+            }
+    CHECK(all.share.share == Approx(static_cast<double>(failing) / 432).epsilon(1e-12));
+    CHECK(all.crash_share.share == Approx(static_cast<double>(crashes) / 432).epsilon(1e-12));
+    CHECK(estimate_failing_share(m, model, {.samples = 10'000, .parts = {"scale"}}).population == 48);
+}
+
+TEST_CASE("shards of a sample put together are the sample in one piece")
+{
+    std::vector<double> w, b;
+    random_stream random(8);
+    for (int i = 0; i < 40; ++i) {
+        w.push_back(random.normal());
+        b.push_back(random.normal());
+    }
+    quadratic_model<float16> model(matrix_of_doubles(40, std::vector<double>(40)), b, w, 20);
+    failing_share_options options = {.samples = 101, .evaluation = {.seed = 5}};
+    const failing_share_result whole = estimate_failing_share(model, options);
+    std::vector<failing_share_result> shards;
+    options.shard_count = 4;
+    std::size_t run = 0;
+    for (const std::size_t shard : {1, 3, 0, 2}) {
+        options.shard = shard;
+        shards.push_back(estimate_failing_share(model, options));
+        run += shards.back().samples;
+        const failing_share_plan plan = plan_failing_share(model, options);
+        CHECK(plan.samples == 101);
+        CHECK(plan.evaluation.counts.losses == shards.back().samples + 1);
+    }
+    CHECK(run == 101);
+    const failing_share_result merged = merge_failing_shares(shards);
+    require_equal(merged.ranking, whole.ranking);
+    CHECK(merged.samples == 101);
+    CHECK(merged.share.share == whole.share.share);
+    CHECK(merged.share.lower == whole.share.lower);
+    CHECK(merged.crash_share.upper == whole.crash_share.upper);
+    CHECK(merged.mean_change.value == whole.mean_change.value);
+    REQUIRE(merged.strata.size() == whole.strata.size());
+    bool same = true;
+    for (std::size_t s = 0; s < whole.strata.size(); ++s)
+        same = same && merged.strata[s].failing.hits == whole.strata[s].failing.hits && merged.strata[s].failing.sample == whole.strata[s].failing.sample
+            && merged.strata[s].share.upper == whole.strata[s].share.upper && merged.strata[s].kind == whole.strata[s].kind;
+    CHECK(same);
+
+    const std::string who = "weightscope::merge_failing_shares(shards): ";
+    CHECK_THROWS_WITH(merge_failing_shares(std::span(shards).first(3)), who + "3 of 4 shards are given, expected all of them");
+    shards[2].options.threshold = 3;
+    CHECK_THROWS_WITH(merge_failing_shares(shards), who + "shard 0 of 4 has another sample or threshold than shard 1; expected parts of one sample");
+    options.shard = 4;
+    CHECK_THROWS_WITH(estimate_failing_share(model, options), "weightscope::estimate_failing_share(evaluator, options): options.shard is 4 of 4, expected below the count");
+    // what a shard of a budget runs
+    options.shard = 1;
+    const failing_share_plan cut = plan_failing_share(model, options, {.losses = 11});
+    CHECK(cut.samples == 40);
+    CHECK(cut.evaluation.counts.losses == 11);
 }
 
 TEST_CASE("a whole population is its own share, and a sample is near it")
@@ -490,7 +672,19 @@ TEST_CASE("a wrong search is told")
     CHECK_THROWS_WITH(rank_bits(model, one, {.bits = "40"}), who + "none of the 1 candidates has any of the bits '40'");
     CHECK_THROWS_WITH(rank_bits(model, one, {.metric = "speed"}), who + "the evaluator has no figure 'speed', expected one of loss, spread, score");
     CHECK_THROWS_WITH(rank_bits(model, one, {.shard = 0, .shard_count = 2}),
-                      who + "a progressive search cannot be cut into shards, for each step needs the one before; use independent");
+                      who + "a progressive search cannot be cut into shards, for each step is made on top of the best flip of all shards; rank step by step: "
+                            "independent shards with options.after the plan so far, put together, until the plan does not grow");
+    const planned_flip first = {.name = "a", .flat = 0, .bit = 31, .old_code = 1};
+    CHECK_THROWS_WITH(rank_bits(model, one, {.after = {first}}),
+                      fmt::format("{}flip 0 of options.after expects the code 0x1 in 'a'[0], found {:#x}; the plan was made for another model", who,
+                                  std::bit_cast<std::uint32_t>(static_cast<float>(model.flat()[0]))));
+    CHECK_THROWS_WITH(rank_bits(model, one, {.after = {{.name = "x"}}}), who + "flip 0 of options.after is in 'x', which the evaluator has not");
+    CHECK_THROWS_WITH(rank_bits(model, one, {.after = {{.name = "a", .bit = 32}}}), who + "flip 0 of options.after is bit 32 of a number of 32");
+    CHECK_THROWS_WITH(rank_bits(model, one, {.after = {{.name = "a", .part = "scale"}}}), who + "tensor 'a' is F32 and has no part 'scale'");
+    fragile_model unit({1, 1});
+    const std::vector<bit_candidate> unit_one = {{.name = "layers.0.weight", .flat = 0}};
+    CHECK_THROWS_WITH(rank_bits(unit, unit_one, {.after = {{.name = "layers.0.weight", .bit = 30}}}),
+                      who + "flip 0 of options.after makes a weight NaN or Inf, on top of which nothing can be tried");
     CHECK_THROWS_WITH(rank_bits(model, one, {.search = bit_search::independent, .shard = 2, .shard_count = 2}),
                       who + "options.shard is 2 of 2, expected below the count");
     fragile_model broken({-1, 2});

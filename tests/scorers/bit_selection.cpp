@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include <weightscope/evaluators/gradient.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/open_model.hpp>
+#include <weightscope/scorers/bit_merge.hpp>
 #include <weightscope/scorers/bit_selection.hpp>
 #include <weightscope/scorers/bit_selection_plan.hpp>
 
@@ -23,6 +26,7 @@
 #include "../evaluators/models.hpp"
 #include "../io/files.hpp"
 #include "../io/gguf_writer.hpp"
+#include "bit_models.hpp"
 
 using namespace weightscope;
 
@@ -340,7 +344,7 @@ TEST_CASE("codes in blocks are flipped as they are stored")
     file.tensors.push_back({"w", {64}, 2, data});
     const files::temporary_folder folder;
     const model m = open_model(files::write(folder / "m.gguf", file.content()));
-    const bit_selection s = select_bits(m, {.bits = "all", .per_tensor_k = 0, .top_w = 0});
+    const bit_selection s = select_bits(m, {.bits = "all", .per_tensor_k = 0, .top_w = 0, .parts = {"code"}});
     std::uint64_t inside = 0;
     double radius = 0;
     for (std::size_t i = 0; i < 64; ++i)
@@ -352,6 +356,192 @@ TEST_CASE("codes in blocks are flipped as they are stored")
     CHECK(s.flips.total() == 256);
     for (const bit_candidate& c : s.candidates)
         CHECK(c.score == std::fabs(flip_change(m.tensors[0], c.flat, static_cast<unsigned>(c.bit)).change));
+}
+
+TEST_CASE("a scale is scored by all the weights that its flip changes")
+{
+    const files::temporary_folder folder;
+    for (const char* type : {"Q4_0", "Q4_K", "Q3_K"}) {
+        const model m = bit_models::open_blocks(folder, type, 2, 5);
+        const named_tensor& tensor = m.tensors[0];
+        random_stream random(7);
+        std::vector<double> g, h, values = bit_models::values_of_blocks(m);
+        double radius = 0;
+        for (std::size_t i = 0; i < tensor.size(); ++i) {
+            g.push_back(random.normal());
+            h.push_back(random.normal());
+            radius = std::max(radius, std::fabs(values[i]));
+        }
+        const select_bits_options options = {.bits = ">=2", .per_tensor_k = 0, .top_w = 0};
+        const bit_selection by_flip = select_bits(m, options, known_gradients("a", g, h)), by_size = select_bits(m, options);
+        bit_flip_counts counts;
+        std::map<std::pair<std::string, std::size_t>, std::pair<double, double>> expected;  // part, number: predicted change, size
+        for (const bit_part& part : bit_parts(tensor))
+            for (std::size_t n = 0; n < tensor.size() / part.weights; ++n)
+                for (unsigned bit = 2; bit < part.layout.bits; ++bit) {
+                    double predicted = 0, squares = 0, most = 0;
+                    bool finite = true;
+                    bit_models::for_each_change(tensor, part, n, bit, [&](std::size_t i, const bit_flip& flip) {
+                        finite = finite && std::isfinite(flip.new_value);
+                        predicted += g[i] * flip.change + h[i] / 2 * flip.change * flip.change;
+                        squares += flip.change * flip.change;
+                        most = std::max(most, std::fabs(flip.change));
+                    });
+                    (!finite ? counts.non_finite : most == 0 ? counts.unchanged : most <= radius ? counts.inside : counts.outside)++;
+                    if (!finite || most == 0 || most > radius)
+                        continue;
+                    auto& [change, size] = expected[{part.name, n}];
+                    change = std::max(change, std::fabs(predicted));
+                    size = std::max(size, std::sqrt(squares));
+                }
+        INFO(type);
+        CHECK(by_flip.flips.inside == counts.inside);
+        CHECK(by_flip.flips.outside == counts.outside);
+        CHECK(by_flip.flips.non_finite == counts.non_finite);
+        CHECK(by_flip.flips.unchanged == counts.unchanged);
+        CHECK(by_flip.weight_count == tensor.size());
+        REQUIRE(by_flip.candidates.size() == expected.size());
+        REQUIRE(by_size.candidates.size() == expected.size());
+        bool same = true;
+        for (const bit_selection* s : {&by_flip, &by_size})
+            for (const bit_candidate& c : s->candidates) {
+                const bit_part part = find_bit_part(tensor, c.part);
+                const auto& [change, size] = expected.at({c.part, c.flat / part.weights});
+                double most = 0;
+                bit_models::for_each_change(tensor, part, c.flat / part.weights, static_cast<unsigned>(c.bit),
+                                            [&](std::size_t, const bit_flip& flip) { most = std::max(most, std::fabs(flip.change)); });
+                const double shown = std::fabs(flip_change(tensor, c.flat, static_cast<unsigned>(c.bit), c.part).change);
+                same = same && c.score == Approx(s == &by_flip ? change : size).epsilon(1e-12) && c.value == values[c.flat] && shown == most;
+            }
+        CHECK(same);
+        // of one tensor the best one is taken, whatever part it is
+        const bit_selection best = select_bits(m, {.bits = ">=2"}, known_gradients("a", g, h));
+        REQUIRE(best.candidates.size() == 1);
+        CHECK(best.candidates[0].part == by_flip.candidates[0].part);
+        CHECK(best.candidates[0].score == by_flip.candidates[0].score);
+        CHECK(best.candidates[0].gradient == g[best.candidates[0].flat]);
+    }
+}
+
+TEST_CASE("magnitude, gradient and taylor of a scale are those of its weights together")
+{
+    const files::temporary_folder folder;
+    const model m = bit_models::open_blocks(folder, "Q4_0", 3, 8);
+    const std::vector<double> w = bit_models::values_of_blocks(m);
+    std::vector<double> g;
+    for (std::size_t i = 0; i < 96; ++i)
+        g.push_back(std::sin(static_cast<double>(i)));
+    for (const bit_method method : {bit_method::magnitude, bit_method::gradient, bit_method::taylor}) {
+        const bit_selection s = select_bits(m, {.method = method, .per_tensor_k = 0}, known_gradients("a", g));  // codes have no exponent and no sign
+        REQUIRE(s.candidates.size() == 3);
+        for (const bit_candidate& c : s.candidates) {
+            CHECK(c.part == "scale");
+            double squares = 0, gradients = 0, sum = 0, largest = 0;
+            for (std::size_t i = c.flat / 32 * 32; i < c.flat / 32 * 32 + 32; ++i) {
+                squares += w[i] * w[i];
+                gradients += g[i] * g[i];
+                sum += g[i] * w[i];
+                largest = std::max(largest, std::fabs(w[i]));
+            }
+            const double expected = method == bit_method::magnitude ? std::sqrt(squares) : method == bit_method::gradient ? std::sqrt(gradients) : std::fabs(sum);
+            CHECK(c.score == Approx(expected).epsilon(1e-12));
+            CHECK(std::fabs(w[c.flat]) == largest);
+        }
+    }
+}
+
+TEST_CASE("an evaluator's gradients choose scales, and one that only runs forward has the sizes of flips")
+{
+    const files::temporary_folder folder;
+    const model m = bit_models::open_blocks(folder, "Q4_0", 2, 9);
+    const std::vector<double> b = random_matrix(1, 65, 7)[0], w = bit_models::values_of_blocks(m);
+    differentiable_quadratic<float> with_gradient(matrix_of_doubles(65, std::vector<double>(65)), b, w, 64);
+    const bit_selection s = select_bits(m, with_gradient, {.per_tensor_k = 0});
+    REQUIRE(s.candidates.size() == 2);
+    const bit_part scale = find_bit_part(m.tensors[0], "scale");
+    for (const bit_candidate& c : s.candidates) {
+        double sum = 0;
+        bit_models::for_each_change(m.tensors[0], scale, c.flat / 32, static_cast<unsigned>(c.bit), [&](std::size_t i, const bit_flip& flip) { sum += b[i] * flip.change; });
+        CHECK(c.part == "scale");
+        CHECK(c.score == Approx(std::fabs(sum)).epsilon(1e-9));
+        CHECK(c.gradient == Approx(b[c.flat]).epsilon(1e-9));
+    }
+    quadratic_model<float> forward_only(matrix_of_doubles(65, std::vector<double>(65)), b, w, 64);
+    CHECK(select_bits(m, forward_only).method == bit_method::flip_size);  // the default bits are those of scales alone
+    CHECK(select_bits(m, forward_only).candidates[0].part == "scale");
+    const bit_selection all = select_bits(m, forward_only, {.bits = "all", .oversample = 2});
+    CHECK(all.method == bit_method::flip_aware);
+    CHECK(all.candidates[0].part == "code");
+    CHECK(all.sampled_count == 2);
+    CHECK(all.passed_over == std::vector<std::string>{"a (Q4_0): scale: differences of losses give no gradients of all the weights that depend on one"});
+    CHECK_THROWS_WITH(select_bits(m, forward_only, {.method = bit_method::taylor}),
+                      "weightscope::select_bits(model, evaluator, options): options.method taylor needs gradients, which differences of losses give of weights' "
+                      "own codes in floating point alone; take flip_size");
+}
+
+TEST_CASE("numbers with flips outside of the trust radius are drawn, whatever part they are")
+{
+    const files::temporary_folder folder;
+    const model m = bit_models::open_blocks(folder, "Q4_K", 3, 6);
+    const bit_selection s = select_bits(m, {.top_w = 1, .outside_w = 5, .parts = {"scale", "min"}});
+    REQUIRE(s.candidates.size() == 6);
+    std::set<std::pair<std::string, std::size_t>> numbers;
+    for (const bit_candidate& c : s.candidates) {
+        numbers.emplace(c.part, c.flat / 256);
+        CHECK((c.part == "scale" || c.part == "min"));
+        CHECK(c.drawn == std::isnan(c.score));
+        CHECK_FALSE((c.drawn && c.outside_taylor.empty()));
+    }
+    CHECK(numbers.size() == 6);  // all there are: each once
+}
+
+TEST_CASE("shards of a choice put together are the choice in one piece")
+{
+    memory_model m;
+    random_stream random(11);
+    for (const char* name : {"a", "b", "c", "d", "e"}) {
+        std::vector<double> values;
+        for (int i = 0; i < 20; ++i)
+            values.push_back(random.below(3) == 0 ? 0.5 : random.normal());  // some are equal
+        m.add<float>(name, values);
+    }
+    m.add<float>("f.bias", {1});
+    select_bits_options options = {.bits = "sign", .per_tensor_k = 4, .top_w = 15};
+    const bit_selection whole = select_bits(m.get(), options);
+    std::vector<bit_selection> shards;
+    std::vector<select_bits_options> each;
+    options.shard_count = 3;
+    for (const std::size_t shard : {2, 0, 1}) {
+        options.shard = shard;
+        shards.push_back(select_bits(m.get(), options));
+        each.push_back(options);
+    }
+    CHECK(shards[0].tensor_count == 1);
+    const bit_selection merged = merge_bit_selections(shards, each);
+    CHECK(merged.tensor_count == 5);
+    CHECK(merged.weight_count == whole.weight_count);
+    CHECK(merged.flips.total() == whole.flips.total());
+    CHECK(merged.passed_over == whole.passed_over);
+    REQUIRE(merged.candidates.size() == whole.candidates.size());
+    bool same = true;
+    for (std::size_t i = 0; i < whole.candidates.size(); ++i)
+        same = same && merged.candidates[i].name == whole.candidates[i].name && merged.candidates[i].flat == whole.candidates[i].flat
+            && merged.candidates[i].score == whole.candidates[i].score;
+    CHECK(same);
+
+    const std::string who = "weightscope::merge_bit_selections(shards, options): ";
+    CHECK_THROWS_WITH(merge_bit_selections(std::span(shards).first(2), std::span(each).first(2)), who + "2 of 3 shards are given, expected all of them");
+    CHECK_THROWS_WITH(merge_bit_selections(shards, std::span(each).first(2)), who + "3 shards have 2 options, expected those of each");
+    each[1].top_w = 3;
+    CHECK_THROWS_WITH(merge_bit_selections(shards, each), who + "shard 1 of 3 has other settings than shard 0; expected parts of one choice");
+    options.shard = 7;
+    options.shard_count = 8;
+    CHECK_THROWS_WITH(select_bits(m.get(), options), "weightscope::select_bits(model, options): there are 5 tensors to choose from, too few for shard 7 of 8");
+    options.outside_w = 1;
+    CHECK_THROWS_WITH(select_bits(m.get(), options),
+                      "weightscope::select_bits(model, options): options.outside_w draws from the whole model, which a shard is not; draw without shards");
+    options.shard = 8;
+    CHECK_THROWS_WITH(select_bits(m.get(), options), "weightscope::select_bits(model, options): options.shard is 8 of 8, expected below the count");
 }
 
 TEST_CASE("a wrong choice of weights is told")
@@ -368,6 +558,8 @@ TEST_CASE("a wrong choice of weights is told")
     CHECK_THROWS_WITH(select_bits(m.get(), other, {.allow_bias = true}),
                       "weightscope::select_bits(model, evaluator, options): the evaluator has none of the tensors under their names");
     CHECK_THROWS_WITH(select_bits(other, {.step = 0}), "weightscope::select_bits(evaluator, options): options.step is 0, expected above 0");
+    CHECK_THROWS_WITH(select_bits(m.get(), {.allow_bias = true, .parts = {"zero"}}),
+                      "weightscope::select_bits(model, options): options.parts: there is no part 'zero', expected code, scale, min, sub_scale or sub_min");
     CHECK_THROWS_WITH(parse_bit_method("best"),
                       "weightscope::parse_bit_method(name): 'best' is no method, expected auto, magnitude, gradient, taylor, flip_aware or flip_size");
 }

@@ -91,9 +91,12 @@ TEST_CASE("a study measures what a sliced model has, method by method, and puts 
                               tiny::make_tokens(14, tiny::llama.vocabulary_size));
         CHECK(t.loss(0).mean() == Approx(trial.after.loss.value).epsilon(1e-12));
         CHECK(trial.after.perplexity.value == Approx(std::exp(trial.after.loss.value)));
+        CHECK(trial.after.loss_change.value == Approx(trial.after.loss.value - before).margin(1e-12));
+        REQUIRE(trial.after.figures.size() == 1);
+        CHECK(trial.after.figures[0].name == "accuracy");
         CHECK(trial.actual_ratio >= 0.2);
-        CHECK(trial.after.kl_divergence.value > 0);
-        CHECK(trial.after.top1_agreement.value <= 1);
+        CHECK(trial.after.outputs.kl_divergence.value > 0);
+        CHECK(trial.after.outputs.top1_agreement.value <= 1);
         CHECK(trial.overlap.value <= 1);
     }
     CHECK(r.chosen().overlap.value == 1);

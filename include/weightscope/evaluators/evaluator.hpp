@@ -23,7 +23,8 @@
 //   that is all that is needed. With more, more is exact or cheaper:
 //     sample_count(batch), sample_losses(batch, span<double>)     the loss of each sample
 //     loss_and_gradient(batch, sink)                              loss_value; the gradient of its sum goes into the gradient_sink
-//     supports_gradient() const                                   only where this is not known before it runs
+//     supports_gradient() const                                   only where this is not known before it runs; so are
+//                                                                 supports_outputs() and supports_activations()
 //     sample_gradient(batch, sample, sink)                        the gradient of one sample's loss
 //     hessian_vector(batch, direction, sink)                      the Hessian of the sum times a weight_direction
 //     observe(batch, tap)                                         the inputs of linear layers go into the activation_tap
@@ -133,6 +134,20 @@ concept hessian_vector_evaluator = forward_evaluator<E>
 template <class E>
 concept activation_evaluator = detail::has_weights<std::remove_cvref_t<E>> && detail::has_batch_count<std::remove_cvref_t<E>>
                             && requires(std::remove_cvref_t<E>& e, std::size_t batch, const activation_tap& tap) { e.observe(batch, tap); };
+
+namespace detail {
+
+// Whether an evaluator shows what enters its layers: it may know that only when it runs.
+template <class E>
+bool shows_activations(const E& evaluator)
+{
+    if constexpr (requires { { evaluator.supports_activations() } -> std::convertible_to<bool>; })
+        return activation_evaluator<E> && evaluator.supports_activations();
+    else
+        return activation_evaluator<E>;
+}
+
+}  // namespace detail
 
 /// What the model puts out. Needs no loss.
 template <class E>

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +16,7 @@
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/metrics.hpp>
+#include <weightscope/evaluators/model_quality_result.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 
 namespace weightscope {
@@ -28,42 +26,6 @@ struct model_quality_options
     bool figures = false;            ///< also the evaluator's own figures: one more call a batch
     double kept_output_bytes = 1e9;  ///< outputs of the unchanged model that are kept; those that do not fit are made again for every change
 };
-
-/// How good a model is on an evaluator's data.
-struct model_quality
-{
-    metric loss = {};               ///< mean over all that the batches count
-    metric perplexity = {};         ///< exp(loss), for a loss per token
-    metric loss_change = {};        ///< from the unchanged model
-    metric loss_change_error = {};  ///< standard error of loss_change over the batches, each compared with itself; missing for one batch
-    std::vector<named_metric> figures = {};  ///< the evaluator's own, on request
-    output_comparison outputs = {};          ///< with those of the unchanged model; missing where the evaluator has none
-};
-
-/// What measuring will cost.
-struct model_quality_plan
-{
-    evaluation_counts counts = {};  ///< of the calls that are left
-    double seconds = 0;
-    double memory_bytes = 0;        ///< of outputs that are kept
-};
-
-namespace detail {
-
-inline metric mean_of(const loss_value& sum)
-{
-    return sum.count > 0 ? metric(sum.mean()) : metric::missing("nothing was counted");
-}
-
-inline output_comparison no_outputs(const char* reason)
-{
-    output_comparison result;
-    for (metric* m : {&result.mae, &result.rmse, &result.psnr_db, &result.cosine, &result.kl_divergence, &result.top1_agreement})
-        *m = metric::missing(reason);
-    return result;
-}
-
-}  // namespace detail
 
 /// Measures a model and what changes of its weights do to it: loss, perplexity, and how far the outputs move.
 ///
@@ -105,14 +67,13 @@ public:
             result.counts.outputs = (losses_.empty() ? kept - kept_.size() : 0) + changes * (batches + (batches - kept));
             result.memory_bytes = static_cast<double>(kept) * output_bytes_;
         }
-        result.seconds = seconds_ * static_cast<double>(result.counts.losses + result.counts.outputs + result.counts.measures);
+        result.seconds = seconds_ * static_cast<double>(result.calls());
         return result;
     }
 
     /// The unchanged model. Measured once.
     model_quality original(progress_reporter* progress = nullptr)
     {
-        model_quality result;
         if (losses_.empty()) {
             losses_ = measure_losses(progress);
             if (has_figures())
@@ -122,7 +83,7 @@ public:
                 tell(progress);
             }
         }
-        summarize(losses_, result);
+        model_quality result = detail::quality_of_losses(losses_, losses_);
         result.figures = figures_;
         result.loss_change = 0.0;
         result.loss_change_error = metric::missing("nothing is changed");
@@ -142,7 +103,7 @@ public:
             weight_patch patch(*evaluator_);
             change(patch);
             const std::shared_ptr<void> held = hold ? hold() : nullptr;
-            const std::vector<loss_value> losses = measure_losses(progress);
+            result = detail::quality_of_losses(measure_losses(progress), losses_);
             if (has_figures())
                 result.figures = measure_figures(progress);
             for (std::size_t batch = 0; batch < kept_.size(); ++batch) {
@@ -150,7 +111,6 @@ public:
                 tell(progress);
             }
             patch.restore();
-            summarize(losses, result);
         }
         for (std::size_t batch = kept_.size(); outputs_ && batch < evaluator_->batch_count(); ++batch) {
             const model_outputs before = outputs_(batch);
@@ -213,48 +173,10 @@ private:
 
     std::vector<named_metric> measure_figures(progress_reporter* progress)
     {
-        std::vector<named_metric> result;
-        std::vector<loss_value> sums(evaluator_->metrics().size()), values(sums.size());
-        for (std::size_t batch = 0; batch < evaluator_->batch_count(); ++batch) {
-            values.assign(values.size(), {});
-            evaluator_->measure(batch, values);
+        std::vector<named_metric> result = estimate_metrics(*evaluator_);
+        for (std::size_t batch = 0; batch < evaluator_->batch_count(); ++batch)
             tell(progress);
-            for (std::size_t m = 0; m < sums.size(); ++m) {
-                sums[m].sum += values[m].sum;
-                sums[m].count += values[m].count;
-            }
-        }
-        for (std::size_t m = 0; m < sums.size(); ++m) {
-            const metric_info& info = evaluator_->metrics()[m];
-            result.push_back({.name = info.name, .higher_is_better = info.higher_is_better, .value = detail::mean_of(sums[m])});
-        }
         return result;
-    }
-
-    void summarize(const std::vector<loss_value>& losses, model_quality& result) const
-    {
-        loss_value sum;
-        double change = 0;
-        for (std::size_t b = 0; b < losses.size(); ++b) {
-            sum.sum += losses[b].sum;
-            sum.count += losses[b].count;
-            change += losses[b].sum - losses_[b].sum;
-        }
-        result.loss = detail::mean_of(sum);
-        result.perplexity = result.loss.exists() ? metric(std::exp(result.loss.value)) : result.loss;
-        if (!result.loss.exists()) {
-            result.loss_change = result.loss_change_error = result.loss;
-            return;
-        }
-        const double mean = change / sum.count, batches = static_cast<double>(losses.size());
-        result.loss_change = mean;
-        // of a ratio of sums: residuals of each batch from its own share of the mean
-        double squares = 0;
-        for (std::size_t b = 0; b < losses.size(); ++b) {
-            const double residual = losses[b].sum - losses_[b].sum - mean * losses[b].count;
-            squares += residual * residual;
-        }
-        result.loss_change_error = losses.size() > 1 ? metric(std::sqrt(squares * batches / (batches - 1)) / sum.count) : metric::missing("one batch");
     }
 
     std::unique_ptr<detail::any_evaluator> evaluator_;

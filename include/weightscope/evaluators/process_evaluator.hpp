@@ -3,133 +3,27 @@
 #include <weightscope/evaluators/process_channel.hpp>
 #ifdef WEIGHTSCOPE_PROCESSES
 
-#include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
-#include <weightscope/evaluators/scratch_folder.hpp>
-#include <weightscope/evaluators/working_copy.hpp>
-#include <weightscope/io/mapped_file.hpp>
+#include <weightscope/evaluators/evaluator_process.hpp>
+#include <weightscope/evaluators/process_activations.hpp>
+#include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 
 namespace weightscope {
-
-struct process_evaluator_options
-{
-    double timeout_seconds = 600;           ///< for one answer; then the program is ended
-    std::filesystem::path folder = {};      ///< where the working copy of the weights lies while the program runs; empty: the system's for temporary files
-};
-
-namespace detail {
-
-// Splits an answer into words.
-inline std::vector<std::string_view> words_of(std::string_view line)
-{
-    std::vector<std::string_view> words;
-    while (true) {
-        const std::size_t begin = line.find_first_not_of(" \t");
-        if (begin == std::string_view::npos)
-            return words;
-        const std::size_t end = std::min(line.find_first_of(" \t", begin), line.size());
-        words.push_back(line.substr(begin, end - begin));
-        line.remove_prefix(end);
-    }
-}
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text)
-{
-    Number number{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return number;
-}
-
-struct evaluator_process
-{
-    evaluator_process(const std::string& shell_line, const process_evaluator_options& how, const model& source)
-        : options(how), folder(how.folder), weights(source, folder.path() / "weights.safetensors"), channel(shell_line, folder.path() / "stderr.txt")
-    {
-        start();
-    }
-    evaluator_process(const evaluator_process& source, int)
-        : options(source.options),
-          folder(source.options.folder),
-          weights(source.weights, folder.path() / "weights.safetensors"),
-          channel(source.channel.command(), folder.path() / "stderr.txt")
-    {
-        start();
-    }
-
-    std::string ask(const std::string& question) { return channel.ask(question, options.timeout_seconds); }
-
-    void start()
-    {
-        const std::string answer = ask(fmt::format("weightscope 1 {}", weights.path().string()));
-        const auto words = words_of(answer);
-        const auto count = words.size() >= 2 && words[0] == "batches" ? parse_number<std::size_t>(words[1]) : std::nullopt;
-        if (!count || *count == 0)
-            channel.refuse(answer, "'batches N', N > 0, and 'gradient' or 'outputs' after it if it can do that");
-        batches = *count;
-        for (std::size_t i = 2; i < words.size(); ++i) {
-            gradient = gradient || words[i] == "gradient";
-            outputs = outputs || words[i] == "outputs";
-        }
-    }
-
-    loss_value loss_from(const std::string& answer)
-    {
-        const auto words = words_of(answer);
-        const auto sum = words.size() == 2 ? parse_number<double>(words[0]) : std::nullopt;
-        const auto count = words.size() == 2 ? parse_number<double>(words[1]) : std::nullopt;
-        if (!sum || !count || !(*count >= 0))
-            channel.refuse(answer, "a sum and a count, such as '153.5 64'");
-        return {*sum, *count};
-    }
-
-    // What the program wrote to a file, which it then may overwrite.
-    std::vector<float> floats_in(const std::filesystem::path& file, std::size_t count, std::string_view answer)
-    {
-        std::error_code missing;
-        const auto bytes = std::filesystem::file_size(file, missing);
-        if (missing || bytes != count * sizeof(float))
-            channel.refuse(answer, fmt::format("{} floats in the file that it was given, which has {} bytes", count,
-                                               missing ? std::uintmax_t{0} : bytes));
-        std::vector<float> values(count);
-        if (count > 0) {
-            const mapped_file map(file);
-            read_verified(&map, [&] { std::memcpy(values.data(), map.bytes().data(), std::min<std::size_t>(map.bytes().size(), bytes)); });
-        }
-        std::filesystem::remove(file, missing);
-        return values;
-    }
-
-    process_evaluator_options options;
-    scratch_folder folder;
-    working_copy weights;
-    process_channel channel;
-    std::size_t batches = 0;
-    bool gradient = false, outputs = false;
-};
-
-}  // namespace detail
 
 /// A program in any language as an evaluator: it owns the data and the forward pass, and sees the weights in a file that weightscope
 /// changes under it.
@@ -140,16 +34,21 @@ struct evaluator_process
 /// The command is run by /bin/sh. It reads questions from its standard input, one a line, and answers each with one line on its
 /// standard output, at once (flush it). What it writes to standard error shows in messages about it.
 ///
-///     weightscope 1 FILE    batches N [gradient] [outputs]     FILE is a safetensors file; map it, do not copy it: what it holds changes
-///                                                              between the questions
+///     weightscope 1 FILE    batches N [gradient] [outputs] [activations]
+///                                                              FILE is a safetensors file; map it, do not copy it: what it holds changes
+///                                                              between the questions; after N stands what the program can do besides
 ///     loss B                SUM COUNT                          the loss over batch B, 0 to N - 1: a sum, and of how many it is
 ///     gradient B FILE       SUM COUNT                          only with "gradient": write the gradient of SUM to FILE: for each tensor,
 ///                                                              in the order of the data, its elements as float32
 ///     outputs B FILE        ROWS COLS                          only with "outputs": write the outputs to FILE, float32, row-major
+///     activations B FILE    LAYERS                             only with "activations": write what enters the linear layers to FILE, a
+///                                                              safetensors file: under the name of each layer's weight [rows, cols],
+///                                                              floats of any width, and under NAME.rows [rows], U8, 0 for rows that do
+///                                                              not count, such as padding; without it all count
 ///
 /// At the end of its input it should end; it is killed if it does not.
 ///
-/// Models differentiable_evaluator and output_evaluator; whether the program can do either is known when it runs. A replica is a second
+/// Models differentiable_evaluator, output_evaluator and activation_evaluator; whether the program can do that is known when it runs. A replica is a second
 /// process with a second copy of the weights. The model's own files are never written to.
 class process_evaluator
 {
@@ -211,6 +110,17 @@ public:
         if (!rows || !cols || *cols == 0 || *rows > (std::size_t{1} << 40) / *cols)
             process_->channel.refuse(answer, "a number of rows and of columns, such as '64 10'");
         return {.values = process_->floats_in(file, *rows * *cols, answer), .rows = *rows, .cols = *cols};
+    }
+
+    [[nodiscard]] bool supports_activations() const { return process_->activations; }
+    /// @throws process_error  as loss(), or the program has no activations, or the file is not as above
+    void observe(std::size_t batch, const activation_tap& tap)
+    {
+        if (!process_->activations)
+            throw process_error(fmt::format("weightscope: evaluator '{}' has no activations; let it answer 'batches N activations'",
+                                            printable(process_->channel.command(), 200)));
+        const std::filesystem::path file = process_->folder.path() / "activations.safetensors";
+        detail::show_activations(*process_, process_->ask(fmt::format("activations {} {}", batch, file.string())), file, tap);
     }
 
     /// Starts the command once more, with a copy of the weights as they are.

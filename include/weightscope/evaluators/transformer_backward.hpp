@@ -98,6 +98,12 @@ private:
         const std::size_t size = layer.widths.feed_forward_size;
         if (size == 0)
             return;
+        if (!layer.experts.empty()) {
+            this->normalize(layer.feed_norm, r.middle, normed_);
+            this->experts_of(layer).backward(constant(dx_), dnormed_, sink);
+            norm_backward(layer.feed_norm, r.middle, sink);
+            return;
+        }
         dactivated_.stride = size, dfed_.stride = layer.fed_columns();
         this->activate(layer, r.fed);
         backward(layer.feed_out, activated_, dx_, dactivated_, false, sink);

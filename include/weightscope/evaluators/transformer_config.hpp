@@ -21,7 +21,7 @@ namespace weightscope {
 
 enum class transformer_family
 {
-    llama,  ///< RMSNorm, rotary positions, gated SiLU, [out, in] weights: LLaMA, Mistral, Qwen2
+    llama,  ///< RMSNorm, rotary positions, gated SiLU, [out, in] weights: LLaMA, Mistral, Mixtral, Qwen2
     gpt2,   ///< LayerNorm, learned positions, GELU (tanh), fused query-key-value projection
 };
 
@@ -45,7 +45,8 @@ struct layer_widths
 {
     std::size_t head_count = 0;         ///< 0: the layer has no attention
     std::size_t kv_head_count = 0;
-    std::size_t feed_forward_size = 0;  ///< 0: the layer has no feed-forward part
+    std::size_t feed_forward_size = 0;  ///< of each expert, where there are some; 0: the layer has no feed-forward part
+    std::size_t expert_count = 0;       ///< 0: one feed-forward part for all tokens
 
     friend bool operator==(const layer_widths&, const layer_widths&) = default;
 };
@@ -77,10 +78,12 @@ struct transformer_config
 
     rope_layout rope = rope_layout::half_split;  ///< of the query and key weights; GPT-2 has none
     std::vector<double> rope_divisors = {};      ///< [head_size / 2] that the frequencies are divided by; empty: 1
+    std::size_t expert_count = 0;        ///< feed-forward parts of a layer, of which a token takes some; 0: one for all
+    std::size_t experts_per_token = 0;   ///< those with the highest logits of the router, by the softmax over them
 
     [[nodiscard]] layer_widths widths(std::size_t layer) const
     {
-        return layers.empty() ? layer_widths{head_count, kv_head_count, feed_forward_size} : layers[layer];
+        return layers.empty() ? layer_widths{head_count, kv_head_count, feed_forward_size, expert_count} : layers[layer];
     }
 };
 
@@ -126,7 +129,8 @@ inline void read_layer_widths(const config_reader& config, const std::filesystem
         layer_widths& w = result.layers.emplace_back(
             layer_widths{.head_count = layer.count_or_none("num_attention_heads"),
                          .kv_head_count = layer.count_or_none("num_key_value_heads"),
-                         .feed_forward_size = layer.count_or_none("intermediate_size")});
+                         .feed_forward_size = layer.count_or_none("intermediate_size"),
+                         .expert_count = result.expert_count > 0 ? layer.count("num_local_experts", result.expert_count) : 0});
         if ((w.head_count == 0) != (w.kv_head_count == 0) || (w.kv_head_count > 0 && w.head_count % w.kv_head_count != 0))
             layer.refuse("num_key_value_heads", fmt::format("a divisor of num_attention_heads, {}", w.head_count), w.kv_head_count);
     }
@@ -153,7 +157,7 @@ inline transformer_config read_llama_config(const config_reader& config, const s
         config.refuse("head_dim", "an even number: rotations turn pairs", result.head_size);
     result.feed_forward_size = config.count("intermediate_size");
     result.max_positions = config.count("max_position_embeddings", 2048);
-    if (type == "mistral")  // attention sees no further than the window: shorter sequences are the same with and without
+    if (type == "mistral" || type == "mixtral")  // attention sees no further than the window: shorter sequences are the same with and without
         result.max_positions = std::min(result.max_positions, config.count("sliding_window", result.max_positions));
     result.norm_epsilon = config.positive("rms_norm_eps", 1e-6);
     result.tied_head = config.flag("tie_word_embeddings", false);
@@ -162,6 +166,12 @@ inline transformer_config read_llama_config(const config_reader& config, const s
     result.attention_output_bias = biases;
     result.feed_forward_bias = config.flag("mlp_bias", false);
     read_rope(config, path, result);
+    if (type == "mixtral") {
+        result.expert_count = config.count("num_local_experts");
+        result.experts_per_token = config.count("num_experts_per_tok");
+        if (result.experts_per_token > result.expert_count)
+            config.refuse("num_experts_per_tok", fmt::format("at most num_local_experts, {}", result.expert_count), result.experts_per_token);
+    }
     read_layer_widths(config, path, result);
     return result;
 }
@@ -197,7 +207,7 @@ inline transformer_config read_gpt2_config(const config_reader& config, const st
 
 /// Reads a Hugging Face config.json of a model that `transformer` can run.
 ///
-/// The family is told by model_type, or by the first of architectures where that is missing: llama, mistral, qwen2 or gpt2. Other
+/// The family is told by model_type, or by the first of architectures where that is missing: llama, mistral, mixtral, qwen2 or gpt2. Other
 /// architectures and settings that would change the result (another activation, a sliding window in use, another RoPE scaling) are
 /// refused. Mistral's window shortens max_positions to its own length. The widths of single layers are those of "weightscope_layers",
 /// which write_pruned() adds where layers differ.
@@ -212,9 +222,10 @@ inline transformer_config read_gpt2_config(const config_reader& config, const st
     {
         std::string_view type, architecture;
     };
-    static constexpr std::array<known_architecture, 4> known = {{{"gpt2", "GPT2LMHeadModel"},
+    static constexpr std::array<known_architecture, 5> known = {{{"gpt2", "GPT2LMHeadModel"},
                                                                  {"llama", "LlamaForCausalLM"},
                                                                  {"mistral", "MistralForCausalLM"},
+                                                                 {"mixtral", "MixtralForCausalLM"},
                                                                  {"qwen2", "Qwen2ForCausalLM"}}};
     std::string type = config.text("model_type", "");
     if (type.empty()) {
@@ -228,7 +239,7 @@ inline transformer_config read_gpt2_config(const config_reader& config, const st
         if (type == k.type)
             return type == "gpt2" ? detail::read_gpt2_config(config, path) : detail::read_llama_config(config, path, type);
     throw io_error(path, std::nullopt, "model_type",
-                   fmt::format("is '{}', expected one that is supported: gpt2, llama, mistral, qwen2", printable(type, 40)));
+                   fmt::format("is '{}', expected one that is supported: gpt2, llama, mistral, mixtral, qwen2", printable(type, 40)));
 }
 
 }  // namespace weightscope

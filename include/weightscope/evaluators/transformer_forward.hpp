@@ -15,6 +15,8 @@
 #include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/evaluators/transformer_attention.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/evaluators/transformer_experts.hpp>
+#include <weightscope/evaluators/transformer_inputs.hpp>
 #include <weightscope/evaluators/transformer_kernels.hpp>
 #include <weightscope/evaluators/transformer_linear.hpp>
 #include <weightscope/evaluators/transformer_memory.hpp>
@@ -50,8 +52,9 @@ public:
     transformer_forward(const transformer_plan& plan, const transformer_weights<Real>& weights, const rope_table<Real>& rope,
                         transformer_memory<Real>& memory, std::span<const std::int32_t> tokens, std::size_t length, bool keep,
                         const activation_change* change = nullptr)
-        : plan_(plan), config_(plan.config), weights_(weights), rope_(rope), memory_(memory), change_(change), tokens_(tokens),
-          rows_(tokens.size()), shape_{.sequences = tokens.size() / length, .length = length, .head_size = config_.head_size}
+        : plan_(plan), config_(plan.config), weights_(weights), rope_(rope), memory_(memory), tokens_(tokens),
+          rows_(tokens.size()), shape_{.sequences = tokens.size() / length, .length = length, .head_size = config_.head_size},
+          inputs_(memory.changed, tokens, change)
     {
         const std::size_t columns = 2 * config_.width + plan.qkv_columns() + plan.query_columns() + plan.fed_columns();
         const std::size_t count = plan.layers.size(), stride = rows_ * columns;
@@ -73,12 +76,12 @@ public:
     // Leaves the normalised final rows in normed().
     void run(const activation_tap* tap = nullptr)
     {
+        inputs_.show_to(tap);
         embed(records_.empty() ? last_ : records_[0].x);
         for (std::size_t l = 0; l < records_.size(); ++l)
-            run_layer(plan_.layers[l], records_[l], l + 1 < records_.size() ? records_[l + 1].x : last_, tap);
+            run_layer(plan_.layers[l], records_[l], l + 1 < records_.size() ? records_[l + 1].x : last_);
         normalize(plan_.final_norm, last_, normed_);
-        show(tap, plan_.head, normed_);
-        head_input_ = input_of(plan_.head, normed_);
+        head_input_ = inputs_.seen(plan_.head, normed_);
     }
 
     // Calls f(first_row, rows, logits) for all rows, a quarter gigabyte of logits at a time; f may change them.
@@ -162,11 +165,10 @@ protected:
         });
     }
 
-    void run_layer(const layer_map& layer, layer_record<Real>& r, row_block<Real> next, const activation_tap* tap)
+    void run_layer(const layer_map& layer, layer_record<Real>& r, row_block<Real> next)
     {
         const auto apply = [&](const linear_map& map, row_block<Real> x, row_block<Real> y, bool add) {
-            show(tap, map, x);
-            linear_forward<Real>(weights_, map, rows_, input_of(map, x), y, add, memory_.buffers);
+            linear_forward<Real>(weights_, map, rows_, inputs_.seen(map, x), y, add, memory_.buffers);
         };
         std::copy_n(r.x.data, rows_ * config_.width, r.middle.data);  // a part that is not there lets the stream pass
         if (layer.widths.head_count > 0) {
@@ -178,7 +180,10 @@ protected:
             apply(layer.attention_output, r.attended, r.middle, true);
         }
         std::copy_n(r.middle.data, rows_ * config_.width, next.data);
-        if (layer.widths.feed_forward_size > 0) {
+        if (!layer.experts.empty()) {
+            normalize(layer.feed_norm, r.middle, normed_);
+            experts_of(layer).forward(next, inputs_);
+        } else if (layer.widths.feed_forward_size > 0) {
             normalize(layer.feed_norm, r.middle, normed_);
             for (const linear_map& map : layer.feed_in)
                 apply(map, normed_, r.fed, false);
@@ -187,36 +192,9 @@ protected:
         }
     }
 
-    void show(const activation_tap* tap, const linear_map& map, row_block<Real> x) const
+    transformer_experts<Real> experts_of(const layer_map& layer)
     {
-        if (!tap || !tap->wants(map.weight))
-            return;
-        const std::vector<float> values(x.data, x.data + rows_ * map.in);
-        std::vector<std::uint8_t> counts(rows_);
-        std::transform(tokens_.begin(), tokens_.end(), counts.begin(), [](std::int32_t token) { return token >= 0; });
-        const bool all = std::find(counts.begin(), counts.end(), 0) == counts.end();
-        (*tap)(map.weight, {.data = values.data(),
-                            .rows = rows_,
-                            .cols = map.in,
-                            .row_mask = all ? std::span<const std::uint8_t>() : std::span<const std::uint8_t>(counts)});
-    }
-
-    // What a layer gets to see: x, or a changed copy of it that counts until the next one.
-    row_block<const Real> input_of(const linear_map& map, row_block<Real> x)
-    {
-        if (!change_ || !change_->wants(map.weight))
-            return constant(x);
-        const std::size_t count = rows_ * map.in;
-        Real* copy = memory_.changed.at_least(count);
-        if constexpr (std::is_same_v<Real, float>) {
-            std::copy_n(x.data, count, copy);
-            (*change_)(map.weight, std::span(copy, count), map.in);
-        } else {
-            std::vector<float> values(x.data, x.data + count);
-            (*change_)(map.weight, values, map.in);
-            std::copy(values.begin(), values.end(), copy);
-        }
-        return {copy, map.in};
+        return {layer, config_.experts_per_token, weights_, memory_, rows_, normed_};
     }
 
     const transformer_plan& plan_;
@@ -224,10 +202,10 @@ protected:
     const transformer_weights<Real>& weights_;
     const rope_table<Real>& rope_;
     transformer_memory<Real>& memory_;
-    const activation_change* change_;
     std::span<const std::int32_t> tokens_;
     std::size_t rows_;
     attention_shape shape_;
+    layer_inputs<Real> inputs_;
     std::vector<layer_record<Real>> records_ = {};
     row_block<Real> last_ = {}, normed_ = {}, activated_ = {};
     row_block<const Real> head_input_ = {};

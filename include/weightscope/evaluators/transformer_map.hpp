@@ -27,6 +27,12 @@ struct norm_map
     std::size_t shift = no_tensor;  // LayerNorm's; RMSNorm has none
 };
 
+// One of several feed-forward parts: gate and up share a row.
+struct expert_map
+{
+    linear_map gate = {}, up = {}, down = {};
+};
+
 struct layer_map
 {
     norm_map attention_norm = {}, feed_norm = {};
@@ -34,6 +40,8 @@ struct layer_map
     linear_map attention_output = {};
     std::vector<linear_map> feed_in = {};          // one, or gate and up
     linear_map feed_out = {};
+    linear_map router = {};                        // where there are experts: in the place of feed_in and feed_out
+    std::vector<expert_map> experts = {};
     layer_widths widths = {};                      // of a part that is not there, 0
     std::size_t head_size = 0, feed_parts = 0;
 

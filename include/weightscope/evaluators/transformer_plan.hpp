@@ -64,12 +64,27 @@ private:
                                          linear(name + "self_attn.v_proj", c.width, kv, c.query_key_value_bias, q + kv)};
                 layer.attention_output = linear(name + "self_attn.o_proj", q, c.width, c.attention_output_bias);
             }
-            if (feed > 0) {
+            if (feed > 0 && layer.widths.expert_count > 0) {
+                layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
+                plan_experts(layer, name + "block_sparse_moe.");
+            } else if (feed > 0) {
                 layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
                 layer.feed_in = {linear(name + "mlp.gate_proj", c.width, feed, c.feed_forward_bias),
                                  linear(name + "mlp.up_proj", c.width, feed, c.feed_forward_bias, feed)};
                 layer.feed_out = linear(name + "mlp.down_proj", feed, c.width, c.feed_forward_bias);
             }
+        }
+    }
+
+    void plan_experts(layer_map& layer, const std::string& name)
+    {
+        const std::size_t width = plan_.config.width, feed = layer.widths.feed_forward_size;
+        layer.feed_parts = 0;  // their rows are not kept
+        layer.router = linear(name + "gate", width, layer.widths.expert_count, false);
+        for (std::size_t e = 0; e < layer.widths.expert_count; ++e) {
+            const std::string own = fmt::format("{}experts.{}.", name, e);
+            layer.experts.push_back({.gate = linear(own + "w1", width, feed, false), .up = linear(own + "w3", width, feed, false, feed),
+                                     .down = linear(own + "w2", feed, width, false)});
         }
     }
 
@@ -189,6 +204,9 @@ private:
                 visit_linear(l);
             for (linear_map& l : layer.feed_in)
                 visit_linear(l);
+            visit_linear(layer.router);
+            for (expert_map& e : layer.experts)
+                visit_linear(e.gate), visit_linear(e.up), visit_linear(e.down);
         }
     }
 

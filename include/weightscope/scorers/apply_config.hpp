@@ -48,19 +48,18 @@ inline std::vector<layer_widths> widths_of(const grouped_model& groups, std::spa
             w.kv_head_count = (fused.exists() ? (extent(fused, fused.out_axis()) - query_rows) / 2 : extent(key, key.out_axis())) / head_size;
         }
         w.feed_forward_size = down.exists() ? extent(down, down.in_axis()) : 0;
+        for (const auto& [part, tensor] : block.stacks)  // [experts, out, in]
+            if (part == block_part::down) {
+                w.expert_count = shapes.tensors[tensor].shape[0];
+                w.feed_forward_size = shapes.tensors[tensor].shape.back();
+            }
+        if (!block.experts.empty()) {
+            w.expert_count = block.experts.size();
+            for (const auto& [part, tensor] : block.experts.begin()->second)
+                w.feed_forward_size = part == block_part::down ? shapes.tensors[tensor].shape.back() : w.feed_forward_size;
+        }
     }
     result.resize(groups.layer_count - removed_layers(groups, removed).size());  // layers of which nothing is left have no names either
-    return result;
-}
-
-// How many experts each layer that has some keeps; empty where none were groups.
-inline std::vector<std::size_t> experts_left(const grouped_model& groups, std::span<const group_place> removed)
-{
-    std::vector<std::size_t> result;
-    for (std::size_t f = 0; f < groups.families.size(); ++f)
-        if (groups.families[f].kind == group_kind::expert)
-            result.push_back(groups.families[f].unit_count
-                             - static_cast<std::size_t>(std::count_if(removed.begin(), removed.end(), [&](const group_place& p) { return p.family == f; })));
     return result;
 }
 
@@ -85,6 +84,7 @@ inline bool all_equal(const std::vector<layer_widths>& widths)
         config.head_count = first.head_count;
         config.kv_head_count = first.kv_head_count;
         config.feed_forward_size = first.feed_forward_size;
+        config.expert_count = first.expert_count;
         config.layers.clear();
     }
     return config;
@@ -101,8 +101,8 @@ struct sliced_config_file
 /// Rewrites a config.json for the model without the groups that go.
 ///
 /// num_attention_heads, num_key_value_heads, head_dim, intermediate_size and num_hidden_layers (n_head, n_inner and n_layer of GPT-2) are
-/// those of what is left, and where experts go so is num_local_experts, num_experts or n_routed_experts. Where layers differ, "weightscope_layers" holds the widths of each, which read_transformer_config() knows and
-/// others do not.
+/// those of what is left, and where there are experts so is num_local_experts, num_experts or n_routed_experts. Where layers differ,
+/// "weightscope_layers" holds the widths of each, which read_transformer_config() knows and others do not.
 ///
 /// @param fields  of the model's config.json
 /// @throws std::invalid_argument  a group does not exist
@@ -117,16 +117,16 @@ struct sliced_config_file
     const auto number = [&](const char* name) { return fields.contains(name) && fields[name].is_number_unsigned() ? fields[name].get<std::size_t>() : 0; };
     const layer_widths first = widths.empty() ? layer_widths{} : widths.front();
     const bool heads_fit = !gpt2 || first.head_count == number("n_head");
-    const std::vector<std::size_t> experts = detail::experts_left(groups, removed);
-    const bool parts_left = !experts.empty() || (first.head_count > 0 && first.feed_forward_size > 0);
+    const bool mixture = std::any_of(widths.begin(), widths.end(), [](const layer_widths& w) { return w.expert_count > 0; });
+    const bool parts_left = (first.head_count > 0 || (mixture && groups.head_size == 0)) && first.feed_forward_size > 0;
     const char* experts_word = nullptr;
     for (const char* word : {"num_local_experts", "num_experts", "n_routed_experts"})
         if (fields.contains(word))
             experts_word = word;
-    const bool experts_fit = experts.empty() || (experts_word && std::equal(experts.begin() + 1, experts.end(), experts.begin()));
+    const bool experts_fit = !mixture || experts_word;
     if (uniform && parts_left && heads_fit && experts_fit) {
-        if (!experts.empty())
-            fields[experts_word] = experts.front();
+        if (mixture)
+            fields[experts_word] = first.expert_count;
         if (gpt2) {
             if (first.feed_forward_size != 4 * number("n_embd") || number("n_inner") > 0)
                 fields["n_inner"] = first.feed_forward_size;
@@ -136,24 +136,33 @@ struct sliced_config_file
             fields["num_attention_heads"] = first.head_count;
             if (first.head_count != first.kv_head_count || fields.contains("num_key_value_heads"))
                 fields["num_key_value_heads"] = first.kv_head_count;
-            if (first.feed_forward_size > 0)
+            if (!mixture)
                 fields["intermediate_size"] = first.feed_forward_size;
         }
         result.fields = std::move(fields);
         return result;
     }
     result.plain = false;
-    result.reason = !uniform      ? "its layers differ in width"
-                    : !parts_left ? "all its layers lack a part"
-                    : !experts_fit ? "its layers differ in their number of experts, or its configuration does not say it"
-                                  : "a head of GPT-2 is as wide as the stream divided by the number of heads";
+    const bool only_experts = std::all_of(widths.begin(), widths.end(), [&](layer_widths w) {
+        w.expert_count = first.expert_count;
+        return w == first;
+    });
+    result.reason = !experts_fit                ? "its configuration does not say how many experts it has"
+                    : !uniform && only_experts ? "its layers differ in their number of experts"
+                    : !uniform                 ? "its layers differ in width"
+                    : !parts_left              ? "all its layers lack a part"
+                                               : "a head of GPT-2 is as wide as the stream divided by the number of heads";
     if (!gpt2 && groups.head_size > 0)
         fields["head_dim"] = groups.head_size;
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const layer_widths& w : widths)
-        list.push_back({{"num_attention_heads", w.head_count},
-                        {"num_key_value_heads", w.kv_head_count},
-                        {"intermediate_size", w.feed_forward_size}});
+    for (const layer_widths& w : widths) {
+        nlohmann::ordered_json layer = {{"num_attention_heads", w.head_count},
+                                        {"num_key_value_heads", w.kv_head_count},
+                                        {"intermediate_size", w.feed_forward_size}};
+        if (w.expert_count > 0)
+            layer["num_local_experts"] = w.expert_count;
+        list.push_back(std::move(layer));
+    }
     fields[detail::layer_widths_key] = std::move(list);
     result.fields = std::move(fields);
     return result;

@@ -106,7 +106,8 @@ inline void write_masked(const std::filesystem::path& path, const model& m, cons
 /// @param weights  of the evaluator
 /// @return         slices of few, neighbouring weights where the layout allows it: rows of the value or up projection
 /// @throws std::invalid_argument  the group does not exist, or the evaluator does not have its tensors
-/// @note           without an expert the router shares its weight among the others, which zeros do not do
+/// @note           the gate of an expert has its row of the router: `transformer` gives its tokens to the others, as if it were not there,
+///                 where that row is all zeros; a model that does not know this rule keeps its share of them
 [[nodiscard]] inline weight_group gate_of(const grouped_model& groups, const group_place& place, std::span<const weight_info> weights)
 {
     constexpr const char* caller = "gate_of(groups, place, weights)";

@@ -27,7 +27,7 @@ namespace weightscope {
 struct sliced_tensor
 {
     std::size_t source = 0;               ///< place in the model
-    std::string name = {};                ///< layers after one that went have lower numbers
+    std::string name = {};                ///< layers after one that went have lower numbers, and so have experts of a layer
     std::vector<std::size_t> shape = {};
     std::vector<std::vector<std::size_t>> kept = {};  ///< [axes] places that stay; empty: all
 };
@@ -102,6 +102,34 @@ inline std::set<std::size_t> removed_layers(const grouped_model& groups, std::sp
     return layers;
 }
 
+// Numbers of the experts that go, layer by layer.
+inline std::map<std::size_t, std::set<std::size_t>> removed_experts(const grouped_model& groups, std::span<const group_place> removed)
+{
+    std::map<std::size_t, std::set<std::size_t>> experts;
+    for (const group_place& place : removed)
+        if (const group_family& family = groups.families[place.family]; family.kind == group_kind::expert)
+            for (const group_region& region : family.regions(place.unit))
+                if (const auto name = parse_block_name(groups.tensors[region.tensor].name); name && name->expert)
+                    experts[family.layer].insert(*name->expert);
+    return experts;
+}
+
+// The name that a tensor has once the layers and experts before it are gone.
+inline std::string renumbered_name(std::string text, const std::set<std::size_t>& layers, const std::map<std::size_t, std::set<std::size_t>>& experts)
+{
+    const auto name = parse_block_name(text);
+    if (!name)
+        return text;
+    const auto lowered = [](std::size_t number, const std::set<std::size_t>& gone) {
+        return fmt::format("{}", number - static_cast<std::size_t>(std::distance(gone.begin(), gone.lower_bound(number))));
+    };
+    if (const auto gone = experts.find(name->layer); name->expert && gone != experts.end())  // it stands behind the layer's number
+        text.replace(name->expert_at, name->expert_length, lowered(*name->expert, gone->second));
+    if (!layers.empty())
+        text.replace(name->number_at, name->number_length, lowered(name->layer, layers));
+    return text;
+}
+
 }  // namespace detail
 
 /// Names and shapes of the model without the groups that go. Tensors that have nothing left are gone.
@@ -114,6 +142,7 @@ inline std::set<std::size_t> removed_layers(const grouped_model& groups, std::sp
     detail::require_places("slice_shapes(groups, removed)", groups, removed);
     const detail::axis_marks marks = detail::marks_of(groups, removed);
     const std::set<std::size_t> gone = detail::removed_layers(groups, removed);
+    const std::map<std::size_t, std::set<std::size_t>> experts = detail::removed_experts(groups, removed);
     std::vector<sliced_tensor> result;
     for (std::size_t i = 0; i < groups.tensors.size(); ++i) {
         const grouped_tensor& tensor = groups.tensors[i];
@@ -134,10 +163,7 @@ inline std::set<std::size_t> removed_layers(const grouped_model& groups, std::sp
         }
         if (!whole)
             continue;
-        if (const auto name = detail::parse_block_name(tensor.name); name && !gone.empty()) {
-            const auto before = static_cast<std::size_t>(std::distance(gone.begin(), gone.lower_bound(name->layer)));
-            sliced.name.replace(name->number_at, name->number_length, fmt::format("{}", name->layer - before));
-        }
+        sliced.name = detail::renumbered_name(tensor.name, gone, experts);
         result.push_back(std::move(sliced));
     }
     return result;

@@ -29,9 +29,11 @@ namespace weightscope {
 
 namespace detail {
 
-inline failing_stratum stratum_of(const bit_population& population, std::span<const bit_trial> trials, const failing_share_options& options, bool up, double z)
+// Counts the trials of a stratum, of which kind, part, bit and population are known.
+inline void count_stratum(failing_stratum& result, std::span<const bit_trial> trials, const failing_share_options& options, bool up, double z, const char* caller)
 {
-    failing_stratum result{.kind = population.kind, .bit = population.bit, .failing = {.population = population.size, .sample = trials.size()}};
+    result.failing = {.population = result.failing.population, .sample = trials.size()};
+    result.crash_count = 0;
     double sum = 0;
     std::size_t rest = 0;
     for (const bit_trial& trial : trials) {
@@ -45,9 +47,10 @@ inline failing_stratum stratum_of(const bit_population& population, std::span<co
             ++rest;
         }
     }
-    result.share = wilson_interval(result.failing, z, "estimate_failing_share(evaluator, options)");
-    result.mean_change = rest > 0 ? metric(sum / static_cast<double>(rest)) : metric::missing("all flips of the sample fail");
-    return result;
+    result.share = wilson_interval(result.failing, z, caller);
+    result.mean_change = rest > 0       ? metric(sum / static_cast<double>(rest))
+                         : trials.empty() ? metric::missing("nothing of it is in this part of the sample")
+                                          : metric::missing("all flips of the sample fail");
 }
 
 inline void sum_strata(failing_share_result& result, double z, const char* caller)
@@ -55,6 +58,8 @@ inline void sum_strata(failing_share_result& result, double z, const char* calle
     std::vector<counted_sample> failing, crashes;
     double sum = 0, weight = 0;
     for (const failing_stratum& s : result.strata) {
+        if (s.failing.sample == 0)
+            continue;
         failing.push_back(s.failing);
         crashes.push_back({.population = s.failing.population, .sample = s.failing.sample, .hits = s.crash_count});
         if (s.mean_change.exists()) {
@@ -72,8 +77,11 @@ inline void sum_strata(failing_share_result& result, double z, const char* calle
 inline std::vector<bit_population> bit_populations(const any_evaluator& evaluator, const bit_sources& sources, const failing_share_options& options,
                                                    std::vector<std::string>& passed_over, const char* caller)
 {
+    require(options.shard_count > 0 && options.shard < options.shard_count, "{}: options.shard is {} of {}, expected below the count", caller, options.shard,
+            options.shard_count);
     bit_selection chosen;
-    std::vector<bit_tensor> tensors = chosen_bit_tensors(sources, {.bits = options.bits, .allow_bias = true, .takes = options.takes}, chosen, caller);
+    std::vector<bit_tensor> tensors =
+        chosen_bit_tensors(sources, {.bits = options.bits, .allow_bias = true, .takes = options.takes, .parts = options.parts}, chosen, caller);
     static_cast<void>(match_bit_tensors(evaluator, tensors, chosen, caller));
     passed_over = std::move(chosen.passed_over);
     return bit_populations(tensors);
@@ -93,12 +101,15 @@ inline failing_share_plan plan_failing_share(any_evaluator& evaluator, const bit
     cost.seconds_per_loss = median_seconds([&] { (void)gauge.look(evaluator); });
     const double others = evaluator.metrics().empty() ? 0 : static_cast<double>(batches.size());
     const std::size_t wanted = options.samples > 0 ? options.samples : failing_share_sample_size(plan.population, options.margin, options.confidence);
-    plan.samples = std::min(plan.population, affordable(budget, wanted, static_cast<double>(batches.size()), cost.seconds_per_loss,
-                                                        static_cast<double>(batches.size()) + others, cost.seconds_per_loss));
+    const auto of_shard = [&](std::size_t samples) { return (samples + options.shard_count - 1 - options.shard) / options.shard_count; };
+    const std::size_t mine = of_shard(std::min(wanted, plan.population));
+    const std::size_t run = std::min(mine, affordable(budget, mine, static_cast<double>(batches.size()), cost.seconds_per_loss,
+                                                      static_cast<double>(batches.size()) + others, cost.seconds_per_loss));
+    plan.samples = std::min({wanted, plan.population, run < mine ? run * options.shard_count : wanted});
     const evaluation_counts each = gauge.cost();
-    cost.counts.losses = plan.samples * each.losses + batches.size();
-    cost.counts.measures = plan.samples * each.measures + static_cast<std::size_t>(others);
-    cost.seconds = (static_cast<double>(plan.samples) + 1) * cost.seconds_per_loss;
+    cost.counts.losses = run * each.losses + batches.size();
+    cost.counts.measures = run * each.measures + static_cast<std::size_t>(others);
+    cost.seconds = (static_cast<double>(run) + 1) * cost.seconds_per_loss;
     cost.predicted_relative_error = metric::missing("the margin tells");
     if (plan.samples == 0) {
         cost.refusal = "the budget does not buy a single flip; raise it, or take fewer batches";
@@ -132,13 +143,14 @@ inline failing_share_result estimate_failing_share(any_evaluator& evaluator, con
         drawn.insert(drawn.end(), some.begin(), some.end());
         bits.insert(bits.end(), some.size(), populations[p].bit);
     }
-    result.samples = drawn.size();
 
     rank_bits_options how{.bits = options.bits, .search = bit_search::independent, .metric = options.metric, .goal = options.goal, .top_b = 10,
-                          .evaluation = options.evaluation};
+                          .shard = options.shard, .shard_count = options.shard_count, .evaluation = options.evaluation};
     bit_search_job job(evaluator, drawn, how, stored, caller, bits);
+    result.samples = job.candidates.size();
     bit_ranking& ranking = result.ranking;
-    ranking = {.metrics = job.gauge.names(), .maximized = job.up, .options = how, .candidate_count = drawn.size(), .all_candidate_count = drawn.size()};
+    ranking = {.metrics = job.gauge.names(), .maximized = job.up, .options = how,
+               .candidate_count = job.candidates.size(), .all_candidate_count = drawn.size()};
     ranking.options.bits = job.set.name;
     ranking.options.evaluation.progress = {};
     ranking.options.evaluation.resume.clear();
@@ -149,10 +161,19 @@ inline failing_share_result estimate_failing_share(any_evaluator& evaluator, con
     runner.finish();
 
     std::span<const bit_trial> trials = ranking.trials;
+    std::size_t drawn_before = 0;
     for (std::size_t p = 0; p < populations.size(); ++p) {
-        if (shares[p] > 0)
-            result.strata.push_back(stratum_of(populations[p], trials.first(shares[p]), options, job.up, z));
-        trials = trials.subspan(shares[p]);
+        drawn_before += shares[p];
+        if (shares[p] == 0)
+            continue;
+        std::size_t mine = 0;  // trials stand in the order in which they were drawn
+        while (mine < trials.size() && trials[mine].candidate < drawn_before)
+            ++mine;
+        failing_stratum& stratum = result.strata.emplace_back(
+            failing_stratum{.kind = populations[p].kind, .bit = populations[p].bit,
+                            .failing = {.population = populations[p].size}, .part = populations[p].part});
+        count_stratum(stratum, trials.first(mine), options, job.up, z, caller);
+        trials = trials.subspan(mine);
     }
     for (const bit_trial& trial : ranking.trials)
         ++ranking.outcomes[static_cast<std::size_t>(trial.outcome)];
@@ -169,8 +190,9 @@ inline failing_share_result estimate_failing_share(any_evaluator& evaluator, con
 ///     const failing_share_result r = estimate_failing_share(evaluator, {.bits = "all", .margin = 0.01});
 ///     r.share.lower, r.share.upper
 ///
-/// Strata are the kinds of tensors (names with their numbers left out) times the bits; each gets a part of the sample by its size, drawn
-/// without replacement by a generator that depends on the seed, the kind and the bit alone. See stratified_share() for the intervals.
+/// Strata are the kinds of tensors (names with their numbers left out) times the bits of each of the numbers that weights are stored in;
+/// each gets a part of the sample by its size, drawn without replacement by a generator that depends on the seed, the kind and the bit
+/// alone, so that shards can run parts of one sample: see merge_failing_shares(). See stratified_share() for the intervals.
 ///
 /// @param evaluator  forward_evaluator; its weights are changed and put back
 /// @param options    see failing_share_options

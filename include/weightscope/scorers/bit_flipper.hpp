@@ -31,17 +31,18 @@
 
 namespace weightscope::detail {
 
-// One bit of one weight of an evaluator.
+// One bit of one number that weights of an evaluator are stored in.
 struct bit_place
 {
     std::size_t tensor = 0;  // of the evaluator
-    std::size_t flat = 0;
+    std::size_t flat = 0;    // a weight that depends on it
     unsigned bit = 0;
     std::size_t candidate = 0;
     std::string part = "code";
+    std::size_t first = 0;   // of the weights that depend on it; of a code `flat`
 
+    auto number() const { return std::tie(tensor, first, part); }
     auto order() const { return std::tie(tensor, flat, part, bit); }
-    bool same_weight(const bit_place& other) const { return tensor == other.tensor && flat == other.flat; }
 };
 
 // Flips bits as they are stored, in an evaluator that may hold what they stand for: the values of blocks of codes and scales.
@@ -66,6 +67,12 @@ public:
         require(part == "code", "{}: tensor '{}' is {} and has no part '{}'", caller, printable(info.name), to_string(info.dtype), printable(part));
         return bit_layout_of_dtype(info.dtype);
     }
+    // How many weights depend on one such number.
+    std::size_t weights_of(std::size_t tensor, std::string_view part) const
+    {
+        const named_tensor* coded = coded_of(tensor);
+        return coded != nullptr ? find_bit_part(*coded, part).weights : 1;
+    }
 
     // Throws unless the evaluator holds what the file does.
     void require_same(std::size_t tensor, std::size_t flat, const char* caller) const
@@ -89,7 +96,7 @@ public:
         const weight_info& info = evaluator_.weights()[place.tensor];
         std::uint64_t code = code_at_place(evaluator_, place.tensor, place.flat);
         for (const bit_place& flipped : before)
-            if (flipped.same_weight(place))
+            if (flipped.number() == place.number())
                 code ^= std::uint64_t{1} << flipped.bit;
         return flip_change(bit_layout_of_dtype(info.dtype), code, place.bit);
     }
@@ -147,7 +154,7 @@ private:
         if (type == nullptr) {
             std::uint64_t mask = with_it ? std::uint64_t{1} << place.bit : 0;
             for (const bit_place& flipped : before)
-                if (flipped.same_weight(place))
+                if (flipped.number() == place.number())
                     mask ^= std::uint64_t{1} << flipped.bit;
             return {place.flat, {value_with_bits_flipped(coded, place.flat, mask, place.part)}};
         }
@@ -177,7 +184,7 @@ private:
     {
         bit_flip flip{.old_code = read_code(coded, {.code = locate_bits(coded, place.flat, place.part)})};
         for (const bit_place& flipped : before)
-            if (flipped.same_weight(place) && flipped.part == place.part)
+            if (flipped.number() == place.number())
                 flip.old_code ^= std::uint64_t{1} << flipped.bit;
         flip.new_code = flip.old_code ^ std::uint64_t{1} << place.bit;
         const auto [first, old_values] = values_after(coded, place, before, false);

@@ -6,6 +6,8 @@
 #include <map>
 #include <numeric>
 #include <span>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,10 +29,10 @@ inline void search_independent(bit_search_job& job, bit_search_runner& runner, b
         if (job.outcomes[i] == bit_trial_outcome::finite)
             active.push_back(i);
     std::vector<bit_trial> run;
-    runner.run(active, {}, 0, run);
+    runner.run(active, job.after, 0, run);
     auto next = run.begin();
     for (std::size_t i = 0; i < job.places.size(); ++i)
-        result.trials.push_back(job.outcomes[i] == bit_trial_outcome::finite ? std::move(*next++) : runner.trial_of(i, {}, 0));
+        result.trials.push_back(job.outcomes[i] == bit_trial_outcome::finite ? std::move(*next++) : runner.trial_of(i, job.after, 0));
     rank_trials(result);
 }
 
@@ -39,19 +41,19 @@ struct greedy_state
 {
     std::vector<bit_place> committed = {};
     std::vector<std::size_t> pending = {};  // in model order
-    std::map<std::pair<std::size_t, std::size_t>, std::size_t> flips_of_weight = {};
+    std::map<std::tuple<std::size_t, std::size_t, std::string>, std::size_t> flips_of_number = {};
     std::vector<double> reached = {};       // changes of the figures so far
     double current = 0;
 };
 
-// The flips that a step runs: those that are left, that the weight may still have, and that give it another finite value.
+// The flips that a step runs: those that are left, that their number may still have, and that give other finite values.
 inline std::vector<std::size_t> active_flips(const bit_search_job& job, const greedy_state& state)
 {
     std::vector<std::size_t> active;
     for (const std::size_t i : state.pending) {
         const bit_place& place = job.places[i];
-        const auto flipped = state.flips_of_weight.find({place.tensor, place.flat});
-        if (flipped != state.flips_of_weight.end() && job.options.flips_per_weight > 0 && flipped->second >= job.options.flips_per_weight)
+        const auto flipped = state.flips_of_number.find(place.number());
+        if (flipped != state.flips_of_number.end() && job.options.flips_per_weight > 0 && flipped->second >= job.options.flips_per_weight)
             continue;
         if (outcome_of_value(job.flipper.effect(place, state.committed)) == bit_trial_outcome::finite)
             active.push_back(i);
@@ -71,7 +73,7 @@ inline bool set_down_flips_without_run(const bit_search_job& job, const bit_sear
             state.pending.push_back(i);
             continue;
         }
-        result.trials.push_back(runner.trial_of(i, {}, 1));
+        result.trials.push_back(runner.trial_of(i, job.after, 1));
         if (result.ranked.empty() && order.eligible(result.trials.back())) {
             result.ranked.push_back(ranked_from(result.trials.back(), 1, state.current));
             result.plan.push_back(result.trials.back().flip);
@@ -83,7 +85,10 @@ inline bool set_down_flips_without_run(const bit_search_job& job, const bit_sear
 inline void search_progressive(bit_search_job& job, bit_search_runner& runner, bit_ranking& result)
 {
     const bit_trial_order order{job.up, job.options.crashes_first};
-    greedy_state state{.reached = std::vector<double>(job.gauge.size(), 0.0), .current = result.start};
+    greedy_state state{.committed = job.after, .reached = std::vector<double>(job.gauge.size(), 0.0), .current = result.start};
+    for (const bit_place& flipped : job.after)
+        ++state.flips_of_number[flipped.number()];
+    result.plan = job.options.after;
     if (set_down_flips_without_run(job, runner, order, state, result))
         return;
     double best_gain = 0;
@@ -107,7 +112,7 @@ inline void search_progressive(bit_search_job& job, bit_search_runner& runner, b
             const bit_place& place = job.places[active[chosen]];
             state.committed.push_back(place);
             std::erase(state.pending, active[chosen]);
-            ++state.flips_of_weight[{place.tensor, place.flat}];
+            ++state.flips_of_number[place.number()];
             state.current = trial.values[0];
             const double gain = job.up ? state.reached[0] : -state.reached[0];
             if (is_crash(trial.outcome) || gain > best_gain) {
@@ -132,7 +137,7 @@ inline bit_ranking rank_bits(any_evaluator& evaluator, std::span<const bit_candi
     const auto start = std::chrono::steady_clock::now();
     const evaluation_counts before = evaluator.counts();
     bit_search_job job(evaluator, candidates, options, stored, caller);
-    bit_ranking result{.metrics = job.gauge.names(), .maximized = job.up, .options = options};
+    bit_ranking result{.metrics = job.gauge.names(), .maximized = job.up, .options = job.options};
     result.options.bits = job.set.name;
     result.options.evaluation.progress = {};
     result.options.evaluation.resume.clear();
@@ -162,7 +167,7 @@ inline bit_ranking rank_bits(any_evaluator& evaluator, std::span<const bit_candi
 ///
 /// Independent: each flip alone. Progressive: the flip that moves the figure most is kept, and the others are tried on top of it, up to
 /// top_b flips, until none helps (unless options.go_on); other bits of a weight that has been flipped stay in, up to
-/// options.flips_per_weight. Of equal flips the first in model order is taken. Flips that leave a weight as it is, or make it NaN or Inf,
+/// options.flips_per_weight. With options.after a search goes on from an earlier plan. Of equal flips the first in model order is taken. Flips that leave a weight as it is, or make it NaN or Inf,
 /// are not run; a loss that is NaN or Inf is an outcome of its own and enters no ranking but as a crash, see options.crashes_first.
 ///
 /// @param evaluator   forward_evaluator; its weights are changed and put back, bit by bit, exceptions or not
@@ -170,7 +175,8 @@ inline bit_ranking rank_bits(any_evaluator& evaluator, std::span<const bit_candi
 /// @param options     see rank_bits_options
 /// @return            see bit_ranking; the same for any number of threads with a deterministic evaluator
 /// @throws std::invalid_argument  a candidate that the evaluator has not, none has any of the bits, the evaluator has no such figure, the
-///                                figure of the unchanged model does not exist, or an option out of range
+///                                figure of the model before the search does not exist, options.after does not fit the model, or an
+///                                option out of range
 /// @throws cancelled              the progress callback returned false; with a resume file the run can go on later
 /// @note   one pass over the data for each flip, as plan_rank_bits() says. Memory: all trials.
 template <forward_evaluator E>

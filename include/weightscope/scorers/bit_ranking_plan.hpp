@@ -10,7 +10,7 @@
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/evaluation_plan.hpp>
 #include <weightscope/scorers/bit_ranking_result.hpp>
-#include <weightscope/scorers/bit_search.hpp>
+#include <weightscope/scorers/bit_search_job.hpp>
 
 namespace weightscope {
 
@@ -21,7 +21,7 @@ struct bit_ranking_plan
     std::size_t flips = 0;         ///< bits of these
     std::size_t evaluations = 0;   ///< passes over the data that flips take; a progressive search may stop before
     bool at_most = false;          ///< it is one that may
-    evaluation_plan evaluation = {};  ///< calls with those for the unchanged model, seconds on one thread; refusal where the budget buys nothing
+    evaluation_plan evaluation = {};  ///< calls with those for the model before the search, seconds on one thread; refusal where the budget buys nothing
 };
 
 namespace detail {

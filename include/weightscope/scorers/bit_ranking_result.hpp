@@ -67,12 +67,13 @@ struct rank_bits_options
     bit_goal goal = bit_goal::harm;
     std::size_t top_b = 1;               ///< flips to choose; 0: all that help
     bool go_on = false;                  ///< progressive: to top_b flips even where none helps; the plan ends at the best point all the same
-    std::size_t flips_per_weight = 0;    ///< progressive: bits of one weight, at most; 0: no limit
+    std::size_t flips_per_weight = 0;    ///< progressive: bits of one weight or scale, at most; 0: no limit
     bool crashes_first = false;          ///< flips after which a figure is not finite rank before all others; a progressive search ends with one
     std::vector<std::string> metrics = {};  ///< more figures to record; any but the loss take a pass of their own over the data
     std::size_t shard = 0;               ///< independent: only candidates shard, shard + shard_count...
     std::size_t shard_count = 1;
     evaluation_options evaluation = {};  ///< batches, threads, progress, resume; its tensors are not used
+    std::vector<planned_flip> after = {};  ///< flips that are made first, in their order: all others are tried on top of them
 };
 
 /// One flip that was looked at.
@@ -85,7 +86,7 @@ struct bit_trial
     std::size_t step = 0;      ///< of a progressive search, from 1 on; 0 otherwise
     bit_trial_outcome outcome = bit_trial_outcome::finite;
     std::vector<double> values = {};  ///< of bit_ranking::metrics, with the flip; empty where it was not run
-    std::vector<double> deltas = {};  ///< less those of the unchanged model, or of the step before; differences are taken batch by batch
+    std::vector<double> deltas = {};  ///< less those of the model before the search, or of the step before; differences are taken batch by batch
 };
 
 /// A flip that was chosen.
@@ -102,20 +103,20 @@ struct ranked_flip
 struct bit_ranking
 {
     std::vector<ranked_flip> ranked = {};     ///< best first; of a progressive search in the order of its steps
-    std::vector<planned_flip> plan = {};      ///< flips to make: those that help; of a progressive search those up to its best point
+    std::vector<planned_flip> plan = {};      ///< flips to make: options.after, then those that help; of a progressive search those up to its best point
     std::vector<bit_trial> trials = {};       ///< all flips that were looked at, in the order of the candidates and steps
     std::vector<std::string> metrics = {};    ///< that were recorded, the one that counts first
-    std::vector<named_metric> baseline = {};  ///< of the unchanged model: the loss, and all the evaluator's figures
+    std::vector<named_metric> baseline = {};  ///< before the search, with options.after: the loss, and all the evaluator's figures
     bool maximized = true;                    ///< which way the metric was moved
-    double start = 0;                         ///< the metric of the unchanged model
+    double start = 0;                         ///< the metric before the search
     double best = 0;                          ///< with the plan, of a progressive search; else with the best flip alone
     rank_bits_options options = {};           ///< without callback and file; bits is the canonical name
     std::array<std::uint64_t, bit_trial_outcome_count> outcomes = {};  ///< flips by bit_trial_outcome, over all steps
     std::size_t candidate_count = 0;          ///< of this shard
     std::size_t all_candidate_count = 0;      ///< before it was cut into shards
     std::size_t evaluations = 0;              ///< flips that were run
-    std::string fingerprint = {};             ///< of the weights and the batches
-    evaluation_counts counts = {};            ///< with those of the unchanged model
+    std::string fingerprint = {};             ///< of the weights and the batches, without options.after
+    evaluation_counts counts = {};            ///< with those of the model before the search
     double seconds = 0;
 };
 

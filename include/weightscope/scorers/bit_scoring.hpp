@@ -69,10 +69,7 @@ struct bit_tally
 
     void add(const bit_tally& other)
     {
-        flips.inside += other.flips.inside;
-        flips.outside += other.flips.outside;
-        flips.non_finite += other.flips.non_finite;
-        flips.unchanged += other.flips.unchanged;
+        flips += other.flips;
         unscored += other.unscored;
     }
 };
@@ -84,70 +81,100 @@ struct bit_chunk
     std::vector<double> values = {}, gradients = {}, curvatures = {};
 };
 
-// What a method says of each weight of a chunk: into scores (NaN: nothing) and the bits that make them.
+// What a method says of each number of a chunk of whole numbers: into scores (NaN: nothing) and the bits that make them.
 struct bit_scorer
 {
     bit_method method = bit_method::magnitude;
     std::vector<unsigned> bits = {};
     double radius = 0;
+    std::size_t part = 0;     // of the view
+    std::size_t weights = 1;  // that depend on one number
 
     bool looks_at_flips() const { return method == bit_method::flip_aware || method == bit_method::flip_size; }
 
     void score(const bit_view& view, const bit_chunk& chunk, std::vector<double>& scores, std::vector<int>& best, bit_tally& tally) const
     {
-        const std::size_t size = chunk.values.size();
-        scores.assign(size, looks_at_flips() ? 0.0 : std::numeric_limits<double>::quiet_NaN());
-        best.assign(size, -1);
+        const std::size_t count = chunk.values.size() / weights;
+        scores.assign(count, std::numeric_limits<double>::quiet_NaN());
+        best.assign(count, -1);
         if (looks_at_flips())
             score_flips(view, chunk, scores, best, tally);
-        for (std::size_t i = 0; i < size; ++i) {
-            if (method == bit_method::magnitude)
-                scores[i] = std::fabs(chunk.values[i]);
-            else if (method == bit_method::gradient)
-                scores[i] = std::fabs(chunk.gradients[i]);
-            else if (method == bit_method::taylor)
-                scores[i] = std::fabs(chunk.gradients[i] * chunk.values[i]);
-            const bool usable = std::isfinite(chunk.values[i]) && std::isfinite(scores[i]);
+        else
+            for (std::size_t n = 0; n < count; ++n)
+                scores[n] = score_of_values(chunk, n * weights);
+        for (std::size_t n = 0; n < count; ++n) {
+            const bool usable = finite_number(chunk, n) && (best[n] < 0 ? looks_at_flips() || std::isfinite(scores[n]) : std::isfinite(scores[n]));
             tally.unscored += usable ? 0 : 1;
-            if (!usable || (looks_at_flips() && best[i] < 0))  // no chosen bit is within the radius
-                scores[i] = std::numeric_limits<double>::quiet_NaN();
+            if (!usable)
+                scores[n] = std::numeric_limits<double>::quiet_NaN();
         }
     }
 
 private:
+    bool finite_number(const bit_chunk& chunk, std::size_t n) const
+    {
+        double sum = 0;  // NaN where one of them is not finite
+        for (std::size_t i = n * weights; i < (n + 1) * weights; ++i)
+            sum += chunk.values[i] * 0;
+        return sum == 0;
+    }
+
+    double score_of_values(const bit_chunk& chunk, std::size_t first) const
+    {
+        double sum = 0;
+        for (std::size_t i = first; i < first + weights; ++i) {
+            const double value = chunk.values[i], gradient = method == bit_method::magnitude ? 0 : chunk.gradients[i];
+            sum += method == bit_method::magnitude ? value * value : method == bit_method::gradient ? gradient * gradient : gradient * value;
+        }
+        if (weights == 1)  // the squares of small numbers vanish
+            return std::fabs(method == bit_method::magnitude ? chunk.values[first] : method == bit_method::gradient ? chunk.gradients[first] : sum);
+        return method == bit_method::taylor ? std::fabs(sum) : std::sqrt(sum);
+    }
+
+    // What a flip does to the weights of one number.
+    struct reach
+    {
+        double most = 0, squares = 0, predicted = 0;
+        bool finite = true;
+
+        void add(double old_value, double new_value, double gradient, double curvature)
+        {
+            const double change = new_value - old_value, size = std::fabs(change);
+            finite = finite && std::isfinite(new_value);
+            most = size > most ? size : most;
+            squares += change * change;
+            predicted += gradient * change + curvature / 2 * change * change;
+        }
+    };
+
     void score_flips(const bit_view& view, const bit_chunk& chunk, std::vector<double>& scores, std::vector<int>& best, bit_tally& tally) const
     {
         std::vector<double> flipped(chunk.values.size());
+        const bool aware = method == bit_method::flip_aware, curved = aware && !chunk.curvatures.empty();
         for (const unsigned bit : bits) {
-            view.flipped(chunk.first, bit, flipped);
-            for (std::size_t i = 0; i < flipped.size(); ++i) {
-                const double change = flipped[i] - chunk.values[i], size = std::fabs(change);
-                if (!std::isfinite(flipped[i])) {
-                    ++tally.flips.non_finite;
+            view.flipped(chunk.first, part, bit, flipped);
+            for (std::size_t n = 0; n < scores.size(); ++n) {
+                if (!finite_number(chunk, n))
                     continue;
-                }
-                if (change == 0) {
-                    ++tally.flips.unchanged;
-                    continue;
-                }
-                if (!(size <= radius)) {
-                    ++tally.flips.outside;
+                reach r;
+                for (std::size_t i = n * weights; i < (n + 1) * weights; ++i)
+                    r.add(chunk.values[i], flipped[i], aware ? chunk.gradients[i] : 0, curved ? chunk.curvatures[i] : 0);
+                if (!r.finite || r.most == 0 || !(r.most <= radius)) {
+                    ++(!r.finite ? tally.flips.non_finite : r.most == 0 ? tally.flips.unchanged : tally.flips.outside);
                     continue;
                 }
                 ++tally.flips.inside;
-                double predicted = size;
-                if (method == bit_method::flip_aware)
-                    predicted = std::fabs(chunk.gradients[i] * change + (chunk.curvatures.empty() ? 0 : chunk.curvatures[i] / 2 * change * change));
-                if (best[i] < 0 || predicted > scores[i] || std::isnan(predicted)) {
-                    scores[i] = predicted;
-                    best[i] = static_cast<int>(bit);
+                const double score = aware ? std::fabs(r.predicted) : weights == 1 ? r.most : std::sqrt(r.squares);
+                if (best[n] < 0 || score > scores[n] || std::isnan(score)) {
+                    scores[n] = score;
+                    best[n] = static_cast<int>(bit);
                 }
             }
         }
     }
 };
 
-inline constexpr std::size_t bit_chunk_elements = std::size_t{1} << 16;
+inline constexpr std::size_t bit_chunk_elements = std::size_t{1} << 16;  // whole blocks of every type
 
 // Largest finite |w|.
 inline double largest_finite_magnitude(const bit_view& view, std::size_t size)
@@ -165,7 +192,7 @@ inline double largest_finite_magnitude(const bit_view& view, std::size_t size)
     return largest;
 }
 
-// The best weights of a tensor.
+// The best numbers of a tensor, by the first weights that depend on them.
 inline std::vector<bit_score> best_bits_of(const bit_view& view, std::size_t size, const bit_scorer& scorer, const importance_info& known,
                                            std::size_t limit, bit_tally& tally)
 {
@@ -192,9 +219,9 @@ inline std::vector<bit_score> best_bits_of(const bit_view& view, std::size_t siz
              part found;
              scorer.score(view, chunk, scores, bits, found.tally);
              best_bit_scores best(limit);
-             for (std::size_t i = 0; i < scores.size(); ++i)
-                 if (!std::isnan(scores[i]))
-                     best.add({scores[i], begin + i, bits[i]});
+             for (std::size_t n = 0; n < scores.size(); ++n)
+                 if (!std::isnan(scores[n]))
+                     best.add({scores[n], begin + n * scorer.weights, bits[n]});
              found.best = best.take();
              return found;
          })) {

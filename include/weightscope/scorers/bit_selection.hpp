@@ -29,29 +29,39 @@ namespace weightscope {
 
 namespace detail {
 
-inline bit_candidate bit_candidate_of(const bit_source& source, const bit_score& scored) { return {.name = source.name, .flat = scored.flat, .score = scored.score, .bit = scored.bit}; }
+inline bit_candidate bit_candidate_of(const bit_tensor& tensor, const bit_score& scored)
+{
+    return {.name = tensor.source->name, .flat = scored.flat, .score = scored.score, .bit = scored.bit, .part = tensor.part_name(), .tensor = tensor.number};
+}
+
+// The best candidates first; equal ones as they are.
+inline void cut_bit_candidates(std::vector<bit_candidate>& candidates, std::size_t limit)
+{
+    std::stable_sort(candidates.begin(), candidates.end(), [](const bit_candidate& a, const bit_candidate& b) { return a.score > b.score; });
+    if (limit > 0 && candidates.size() > limit)
+        candidates.resize(limit);
+}
 
 // Candidates of tensors of which all gradients are known, or none is needed.
 inline void select_from_known(bit_selection_job& job, std::vector<bit_candidate>& pool, bit_tally& tally)
 {
     const std::size_t limit = job.options.per_tensor_k > 0 ? job.options.per_tensor_k : job.options.top_w;
-    for (std::size_t t = 0; t < job.tensors.size(); ++t) {
-        const bit_source& source = *job.tensors[t].source;
+    for (std::size_t begin = 0, end = 0; begin < job.tensors.size(); begin = end) {
+        end = job.end_of_tensor(begin);
+        const bit_source& source = *job.tensors[begin].source;
         const importance_info known = job.source == bit_gradients::none ? importance_info() : job.data.of(source.name);
         if (job.source != bit_gradients::none && known.gradients.size() != source.size) {
             job.result.passed_over.push_back(fmt::format("{} ({}): its gradient is not known", printable(source.name), printable(source.storage)));
             continue;
         }
-        for (const bit_score& scored : job.with_view(t, [&](const bit_view& view) {
-                 return best_bits_of(view, source.size, job.scorer(t, job.result.method), known, limit, tally);
-             })) {
-            bit_candidate c = bit_candidate_of(source, scored);
-            if (!known.gradients.empty())
-                known.gradients.read(c.flat, std::span(&c.gradient, 1));
-            if (!known.hessian_diag.empty())
-                known.hessian_diag.read(c.flat, std::span(&c.curvature, 1));
-            pool.push_back(std::move(c));
-        }
+        std::vector<bit_candidate> best;
+        for (std::size_t t = begin; t < end; ++t)
+            for (const bit_score& scored : job.with_view(t, [&](const bit_view& view) {
+                     return best_bits_of(view, source.size, job.scorer(t, job.result.method), known, limit, tally);
+                 }))
+                best.push_back(bit_candidate_of(job.tensors[t], scored));
+        cut_bit_candidates(best, limit);
+        pool.insert(pool.end(), best.begin(), best.end());
     }
 }
 
@@ -64,7 +74,6 @@ inline void select_from_differences(bit_selection_job& job, std::vector<bit_cand
     const std::size_t limit = job.options.per_tensor_k > 0 ? job.options.per_tensor_k : job.options.top_w;
     std::size_t next = 0;
     for (std::size_t t = 0; t < job.tensors.size(); ++t) {
-        const bit_source& source = *job.tensors[t].source;
         std::map<std::size_t, const weight_derivatives*> derivatives;
         best_bit_scores best(limit);
         if (!job.samples[t].empty())
@@ -87,7 +96,7 @@ inline void select_from_differences(bit_selection_job& job, std::vector<bit_cand
                 return 0;
             });
         for (const bit_score& scored : best.take()) {
-            bit_candidate c = bit_candidate_of(source, scored);
+            bit_candidate c = bit_candidate_of(job.tensors[t], scored);
             c.gradient = derivatives.at(c.flat)->gradient;
             c.curvature = derivatives.at(c.flat)->curvature;
             pool.push_back(std::move(c));
@@ -95,22 +104,31 @@ inline void select_from_differences(bit_selection_job& job, std::vector<bit_cand
     }
 }
 
-// Values and bits outside of the radius, for the candidates that are left.
+// What is told of the candidates that are left.
 inline void describe_bit_candidates(bit_selection_job& job)
 {
     for (std::size_t t = 0; t < job.tensors.size(); ++t) {
+        const bit_tensor& tensor = job.tensors[t];
         std::vector<bit_candidate*> mine;
         for (bit_candidate& c : job.result.candidates)
-            if (c.name == job.tensors[t].source->name)
+            if (c.name == tensor.source->name && c.part == tensor.part_name())
                 mine.push_back(&c);
-        if (!mine.empty())
-            job.with_view(t, [&](const bit_view& view) {
-                for (bit_candidate* c : mine) {
-                    view.values(c->flat, std::span(&c->value, 1));
-                    c->outside_taylor = bits_outside(view, c->flat, c->value, job.tensors[t].bits, job.radii[t]);
-                }
-                return 0;
-            });
+        if (mine.empty())
+            continue;
+        const bool all_known = job.source == bit_gradients::given || job.source == bit_gradients::evaluator;
+        const importance_info known = all_known ? job.data.of(tensor.source->name) : importance_info();
+        job.with_view(t, [&](const bit_view& view) {
+            for (bit_candidate* c : mine) {
+                c->flat = most_changed_weight(view, tensor, c->flat, c->bit);
+                view.values(c->flat, std::span(&c->value, 1));
+                c->outside_taylor = bits_outside(view, tensor, c->flat, job.radii[t]);
+                if (!known.gradients.empty())
+                    known.gradients.read(c->flat, std::span(&c->gradient, 1));
+                if (!known.hessian_diag.empty())
+                    known.hessian_diag.read(c->flat, std::span(&c->curvature, 1));
+            }
+            return 0;
+        });
     }
 }
 
@@ -131,9 +149,7 @@ inline bit_selection select_bits(const bit_sources& sources, any_evaluator* eval
         select_from_differences(job, pool, tally, caller);
     else
         select_from_known(job, pool, tally);
-    std::stable_sort(pool.begin(), pool.end(), [](const bit_candidate& a, const bit_candidate& b) { return a.score > b.score; });
-    if (options.top_w > 0 && pool.size() > options.top_w)
-        pool.resize(options.top_w);
+    cut_bit_candidates(pool, options.top_w);
     job.result.candidates = std::move(pool);
     describe_bit_candidates(job);
     draw_outside_bits(job.tensors, job.radii, options, job.result);
@@ -152,13 +168,14 @@ inline bit_selection select_bits(const bit_sources& sources, any_evaluator* eval
 ///     const bit_selection chosen = select_bits(open_model("model.safetensors"), {.top_w = 100});
 ///     const bit_selection better = select_bits(evaluator, {.curvature = true});
 ///
-///     score = max over the chosen bits of |g Δw + h Δw² / 2|   where |Δw| <= trust_radius · max|w| of the tensor
+///     score = max over the chosen bits of |Σ g Δw + h Δw² / 2|   where |Δw| <= trust_radius · max|w| of the tensor
 ///
-/// Flips that change a weight by more are outside of what derivatives tell: they make no score, but are counted, and listed with each
+/// The sum is over the weights that a number's flip changes: one for a weight's own code, all of its part of a block for a scale. Flips
+/// that change a weight by more are outside of what derivatives tell: they make no score, but are counted, and listed with each
 /// candidate; options.outside_w draws some of the weights that have them. Of each tensor the per_tensor_k best are kept, of all the top_w
 /// best.
 ///
-/// @param m        its tensors are looked at as they are stored: floats, whole numbers, codes of 4 bits, blocks of GGUF
+/// @param m        its tensors are looked at as they are stored: floats, whole numbers, codes of 4 bits, blocks of GGUF with their scales
 /// @param options  see select_bits_options
 /// @param known    gradients, and second derivatives if there are any, under the tensors' names
 /// @return         see bit_selection; the same for any number of threads
@@ -173,7 +190,7 @@ inline bit_selection select_bits(const bit_sources& sources, any_evaluator* eval
 /// of the weights, with steps that are realised in the format.
 ///
 /// With differences, the oversample · per_tensor_k weights of a tensor get a gradient whose flips are largest (for flip_aware), or that
-/// are largest themselves, or all of them.
+/// are largest themselves, or all of them; scales have none then.
 ///
 /// @param evaluator  forward_evaluator; its weights are changed and put back; tensors that it has not are passed over
 /// @throws cancelled  the progress callback returned false; with a resume file the run can go on later

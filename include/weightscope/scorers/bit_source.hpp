@@ -16,7 +16,6 @@
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/dtype.hpp>
-#include <weightscope/io/gguf_decoder.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/bit_view.hpp>
@@ -30,7 +29,7 @@ struct bit_source
     std::vector<std::size_t> shape = {};
     weightscope::dtype dtype = weightscope::dtype::float32;  // of the values
     std::string storage = {};                    // "F16", "Q4_0"
-    bit_layout layout = {};                      // of a weight's own code
+    std::vector<bit_part> parts = {};            // what a weight is stored in, its own code first
     std::size_t size = 0;
     std::shared_ptr<const mapped_file> file = {};
     std::function<std::unique_ptr<bit_view>()> open = {};
@@ -68,14 +67,14 @@ inline bit_sources bit_sources_of(const model& m)
             pass_over("its weights have no bits of their own that are known here");
             continue;
         }
-        source.layout = plain ? bit_layout_of_dtype(tensor.dtype) : parts.front().layout;
-        source.open = [&tensor, plain, layout = source.layout]() -> std::unique_ptr<bit_view> {
+        source.parts = plain ? std::vector<bit_part>{{.name = "code", .layout = bit_layout_of_dtype(tensor.dtype)}} : parts;
+        source.open = [&tensor, plain, layout = source.parts.front().layout]() -> std::unique_ptr<bit_view> {
             if (plain && tensor.decoder)
                 return std::make_unique<plain_bit_view>(tensor.dtype, value_bytes_of(tensor));
             if (plain)
                 return std::make_unique<plain_bit_view>(tensor.dtype, tensor.bytes);
             if (const ggml_type* type = ggml_bit_type(tensor))
-                return std::make_unique<block_bit_view>(*type, find_ggml_block_decoder(type->name), tensor.bytes);
+                return std::make_unique<block_bit_view>(*type, tensor.bytes);
             return std::make_unique<packed_bit_view>(layout, tensor.bytes);
         };
         result.tensors.push_back(std::move(source));
@@ -98,7 +97,7 @@ inline bit_sources bit_sources_of(const any_evaluator& evaluator)
                                   .shape = info.shape,
                                   .dtype = info.dtype,
                                   .storage = std::string(to_string(info.dtype)),
-                                  .layout = bit_layout_of_dtype(info.dtype),
+                                  .parts = {{.name = "code", .layout = bit_layout_of_dtype(info.dtype)}},
                                   .size = info.size(),
                                   .open = [&evaluator, t] {
                                       return std::make_unique<plain_bit_view>(evaluator.weights()[t].dtype, stored_bytes(evaluator, t));

@@ -30,7 +30,11 @@ struct bit_trial_order
             return crash_a;
         if (!crash_a && gain(a) != gain(b))
             return gain(a) > gain(b);
-        return std::tie(a.tensor, a.flip.flat, a.flip.bit) < std::tie(b.tensor, b.flip.flat, b.flip.bit);
+        return in_model_order(a, b);
+    }
+    static bool in_model_order(const bit_trial& a, const bit_trial& b)
+    {
+        return std::tie(a.tensor, a.flip.flat, a.flip.part, a.flip.bit) < std::tie(b.tensor, b.flip.flat, b.flip.part, b.flip.bit);
     }
 };
 
@@ -72,7 +76,7 @@ inline std::vector<const bit_trial*> trials_by_metric(const bit_ranking& ranking
     std::stable_sort(result.begin(), result.end(), [&](const bit_trial* a, const bit_trial* b) {
         if (a->deltas[m] != b->deltas[m])
             return up ? a->deltas[m] > b->deltas[m] : a->deltas[m] < b->deltas[m];
-        return std::tie(a->tensor, a->flip.flat, a->flip.bit) < std::tie(b->tensor, b->flip.flat, b->flip.bit);
+        return bit_trial_order::in_model_order(*a, *b);
     });
     return result;
 }
@@ -82,7 +86,7 @@ inline void rank_trials(bit_ranking& result)
 {
     const bit_trial_order order{result.maximized, result.options.crashes_first};
     result.ranked.clear();
-    result.plan.clear();
+    result.plan = result.options.after;
     result.best = result.start;
     for (const std::size_t i : ordered_trials(result.trials, order)) {
         const bit_trial& trial = result.trials[i];

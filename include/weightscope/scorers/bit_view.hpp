@@ -1,24 +1,24 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/ggml_type.hpp>
+#include <weightscope/io/block_anatomy.hpp>
 #include <weightscope/io/dtype.hpp>
-#include <weightscope/io/gguf_decoder.hpp>
-#include <weightscope/io/weight_location.hpp>
 
 namespace weightscope::detail {
 
-// The values of stored weights, as they are and with one bit of each weight's own code flipped.
+// The values of stored weights, as they are and with one bit flipped of each number of a part of what they are stored in, as bit_parts()
+// has them: part 0 are the weights' own codes. No two numbers of a part have a weight in common.
 class bit_view
 {
 public:
@@ -29,9 +29,7 @@ public:
 
     // The weights from number `first` on.
     virtual void values(std::size_t first, std::span<double> out) const = 0;
-    virtual void flipped(std::size_t first, unsigned bit, std::span<double> out) const = 0;
-    // The code of one weight.
-    virtual std::uint64_t code(std::size_t element) const = 0;
+    virtual void flipped(std::size_t first, std::size_t part, unsigned bit, std::span<double> out) const = 0;
 };
 
 // An array of a dtype.
@@ -42,14 +40,7 @@ public:
     plain_bit_view(dtype type, std::span<const std::byte> bytes) : type_(type), data_(bytes.data()) {}
 
     void values(std::size_t first, std::span<double> out) const override { read(first, 0, out); }
-    void flipped(std::size_t first, unsigned bit, std::span<double> out) const override { read(first, std::uint64_t{1} << bit, out); }
-    std::uint64_t code(std::size_t element) const override
-    {
-        const std::size_t bytes = bits_of(type_) / 8;
-        std::uint64_t result = 0;
-        std::memcpy(&result, data_ + element * bytes, bytes);
-        return result;
-    }
+    void flipped(std::size_t first, std::size_t, unsigned bit, std::span<double> out) const override { read(first, std::uint64_t{1} << bit, out); }
 
 private:
     void read(std::size_t first, std::uint64_t mask, std::span<double> out) const
@@ -81,16 +72,16 @@ public:
     packed_bit_view(const bit_layout& layout, std::span<const std::byte> bytes) : layout_(layout), bytes_(bytes) {}
 
     void values(std::size_t first, std::span<double> out) const override { read(first, 0, out); }
-    void flipped(std::size_t first, unsigned bit, std::span<double> out) const override { read(first, std::uint64_t{1} << bit, out); }
-    std::uint64_t code(std::size_t element) const override
+    void flipped(std::size_t first, std::size_t, unsigned bit, std::span<double> out) const override { read(first, std::uint64_t{1} << bit, out); }
+
+private:
+    std::uint64_t code(std::size_t element) const
     {
         std::uint64_t result = 0;
         for (std::size_t i = 0, at = element * layout_.bits; i < layout_.bits; ++i, ++at)
             result |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes_[at / 8]) >> at % 8 & 1) << i;
         return result;
     }
-
-private:
     void read(std::size_t first, std::uint64_t mask, std::span<double> out) const
     {
         for (std::size_t i = 0; i < out.size(); ++i)
@@ -101,64 +92,40 @@ private:
     std::span<const std::byte> bytes_;
 };
 
-// Flips a bit of the code of element `e` of a block of ggml.
-inline void flip_block_bit(std::string_view type, std::size_t e, unsigned bit, std::uint8_t* block)
-{
-    const ggml_element at = locate_in_block(type, e);
-    for (std::size_t part = 0; part < at.code_parts; ++part) {
-        if (bit < at.code[part].bit_count) {
-            block[at.code[part].byte] ^= static_cast<std::uint8_t>(1u << (at.code[part].first_bit + bit));
-            return;
-        }
-        bit -= at.code[part].bit_count;
-    }
-}
-
-// Blocks of ggml whose elements have bits of their own.
+// Blocks of ggml; their parts are the fields of block_anatomy.
 class block_bit_view final : public bit_view
 {
 public:
-    block_bit_view(const ggml_type& type, ggml_block_decoder decode, std::span<const std::byte> bytes)
-        : type_(type), decode_(decode), bytes_(reinterpret_cast<const std::uint8_t*>(bytes.data()))
+    block_bit_view(const ggml_type& type, std::span<const std::byte> bytes)
+        : anatomy_(type), bytes_(reinterpret_cast<const std::uint8_t*>(bytes.data()))
     {
     }
 
-    void values(std::size_t first, std::span<double> out) const override { read(first, 64, out); }
-    void flipped(std::size_t first, unsigned bit, std::span<double> out) const override { read(first, bit, out); }
-    std::uint64_t code(std::size_t element) const override
+    void values(std::size_t first, std::span<double> out) const override
     {
-        const ggml_element at = locate_in_block(type_.name, element % type_.block_weights);
-        const std::uint8_t* block = bytes_ + element / type_.block_weights * type_.block_bytes;
-        std::uint64_t result = 0;
-        unsigned shift = 0;
-        for (std::size_t part = 0; part < at.code_parts; ++part) {
-            result |= (block[at.code[part].byte] >> at.code[part].first_bit & bit_mask(at.code[part].bit_count)) << shift;
-            shift += at.code[part].bit_count;
-        }
-        return result;
+        read(first, out, [&](const std::uint8_t* block, std::span<float> floats) { anatomy_.decode(block, floats); });
+    }
+    void flipped(std::size_t first, std::size_t part, unsigned bit, std::span<double> out) const override
+    {
+        read(first, out, [&](const std::uint8_t* block, std::span<float> floats) { anatomy_.decode_flipped(block, part, bit, floats); });
     }
 
 private:
-    // elements of a block do not meddle with each other: one decoding shows the flips of all
-    void read(std::size_t first, unsigned bit, std::span<double> out) const
+    template <class Decode>
+    void read(std::size_t first, std::span<double> out, Decode&& decode) const
     {
-        std::vector<std::uint8_t> block(type_.block_bytes);
-        std::vector<float> floats(type_.block_weights);
+        const ggml_type& type = anatomy_.type();
+        std::array<float, block_anatomy::most_weights> floats;
         for (std::size_t done = 0; done < out.size();) {
-            const std::size_t element = first + done, skipped = element % type_.block_weights;
-            const std::size_t count = std::min<std::size_t>(out.size() - done, type_.block_weights - skipped);
-            std::memcpy(block.data(), bytes_ + element / type_.block_weights * type_.block_bytes, block.size());
-            if (bit < 64)
-                for (std::size_t e = skipped; e < skipped + count; ++e)
-                    flip_block_bit(type_.name, e, bit, block.data());
-            decode_(block.data(), 1, floats.data());
+            const std::size_t element = first + done, skipped = element % type.block_weights;
+            const std::size_t count = std::min<std::size_t>(out.size() - done, type.block_weights - skipped);
+            decode(bytes_ + element / type.block_weights * type.block_bytes, std::span<float>(floats));
             std::copy_n(floats.data() + skipped, count, out.data() + done);
             done += count;
         }
     }
 
-    const ggml_type& type_;  // in ggml_types
-    ggml_block_decoder decode_;
+    block_anatomy anatomy_;
     const std::uint8_t* bytes_;
 };
 

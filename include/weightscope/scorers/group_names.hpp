@@ -38,6 +38,7 @@ struct block_name
     bool expert_stack = false;                // [experts, out, in]
     std::optional<std::size_t> expert = {};   // of one expert's own tensor
     std::size_t number_at = 0, number_length = 0;  // where the layer's number stands in the name
+    std::size_t expert_at = 0, expert_length = 0;  // and that of the expert
 };
 
 struct block_word
@@ -152,6 +153,8 @@ inline std::optional<block_name> parse_block_name(std::string_view name)
         if (const auto part = part_named(expert ? after : rest, true)) {
             result.part = *part;
             result.expert = expert;
+            result.expert_at = static_cast<std::size_t>(rest.data() - full.data());
+            result.expert_length = rest.size() - after.size() - (after.empty() ? 0 : 1);
             result.expert_stack = !expert;
         }
         return result;

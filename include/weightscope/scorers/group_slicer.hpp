@@ -183,6 +183,7 @@ protected:
             if (out_of(router) != family.unit_count)
                 refuse(router.weight, fmt::format("chooses among {} experts, but there are {}", out_of(router), family.unit_count));
             take(family.slices, router, true, 0, 1);
+            take(family.gates, router, true, 0, 1);
         }
         family.least_kept = std::max<std::size_t>(1, facts_.experts_per_token);
     }

@@ -61,7 +61,8 @@ importance_evaluator importance_evaluator_of(E& evaluator, any_evaluator& held)
 {
     importance_evaluator result{.evaluator = &held};
     if constexpr (activation_evaluator<E>)
-        result.observe = [&evaluator](std::size_t batch, const activation_tap& tap) { evaluator.observe(batch, tap); };
+        if (shows_activations(evaluator))
+            result.observe = [&evaluator](std::size_t batch, const activation_tap& tap) { evaluator.observe(batch, tap); };
     if constexpr (requires(std::size_t batch) { { evaluator.sample_count(batch) } -> std::convertible_to<std::size_t>; })
         result.sample_count = [&evaluator](std::size_t batch) -> std::size_t { return evaluator.sample_count(batch); };
     return result;

@@ -127,12 +127,45 @@ inline group_choice choose_lowest(std::span<const std::uint64_t> keys, std::size
     return choice;
 }
 
+// The same where there are few keys, without sorting: each is compared with all.
+inline group_choice choose_lowest_of_few(std::span<const std::uint64_t> keys, std::size_t count, std::span<std::uint8_t> marks)
+{
+    group_choice choice;
+    for (const std::uint64_t key : keys)
+        choice.unscored += key == ~std::uint64_t{0} ? 1 : 0;
+    choice.removed = std::min(count, keys.size() - choice.unscored);
+    std::uint64_t cut = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        std::size_t before = 0;
+        for (std::size_t j = 0; j < keys.size(); ++j)
+            before += keys[j] < keys[i] || (keys[j] == keys[i] && j < i) ? 1 : 0;
+        marks[i] = before < choice.removed ? 1 : 0;
+        cut = marks[i] != 0 ? std::max(cut, keys[i]) : cut;
+    }
+    if (choice.removed == 0)
+        return choice;
+    std::size_t tied = 0, tied_removed = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        tied += keys[i] == cut ? 1 : 0;
+        tied_removed += keys[i] == cut ? marks[i] : std::size_t{0};
+    }
+    choice.tied = tied_removed < tied ? tied : 0;
+    choice.threshold = score_of_key(cut);
+    return choice;
+}
+
 inline weight_mask mask_of(std::span<const std::uint8_t> marks)
 {
     weight_mask mask(marks.size());
-    for (std::size_t i = 0; i < marks.size(); ++i)
-        if (marks[i] != 0)
-            mask.remove(i);
+    const std::size_t words = mask.words().size(), at_once = chunk_elements / 64;
+    parallel_for((words + at_once - 1) / at_once, [&](std::size_t part) {
+        for (std::size_t word = part * at_once; word < std::min(words, (part + 1) * at_once); ++word) {
+            std::uint64_t bits = 0;
+            for (std::size_t i = 64 * word; i < std::min(marks.size(), 64 * word + 64); ++i)
+                bits |= std::uint64_t{marks[i]} << (i % 64);
+            mask.remove_word(word, bits);
+        }
+    });
     return mask;
 }
 

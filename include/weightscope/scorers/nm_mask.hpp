@@ -90,10 +90,13 @@ struct nm_options
     detail::choose_in_groups(
         scores, turned ? cols : rows, size, turned ? cols : 1, [&](std::size_t g) { return turned ? g : g * cols; },
         [&](std::span<const std::uint64_t> keys, std::vector<std::uint64_t>& work, std::span<std::uint8_t> marks) {
+            constexpr std::size_t few = 16;
             detail::group_choice sum;
             for (std::size_t at = 0; at < keys.size(); at += options.of) {
                 const std::size_t block = std::min(options.of, keys.size() - at);
-                sum += detail::choose_lowest(keys.subspan(at, block), block == options.of ? removed : tail_removed, work, marks.subspan(at, block));
+                const std::size_t count = block == options.of ? removed : tail_removed;
+                sum += block <= few ? detail::choose_lowest_of_few(keys.subspan(at, block), count, marks.subspan(at, block))
+                                    : detail::choose_lowest(keys.subspan(at, block), count, work, marks.subspan(at, block));
             }
             return sum;
         },

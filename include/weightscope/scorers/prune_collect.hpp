@@ -132,6 +132,12 @@ private:
             lacking += std::string(lacking.empty() ? "" : ", ") + "the inputs of layers";
         require(lacking.empty() || static_cast<bool>(sources_.calibration()),
                 "{}: the methods need {}; give data or an evaluator to collect them from, or files that have them", prune_caller, lacking);
+        require(!result.activations || static_cast<bool>(sources_.calibration().importance.observe),
+                "{}: the methods need the inputs of layers, and the evaluator does not show them; let it, or give a file that has them", prune_caller);
+        const bool by_sample = result.curvature && options_.curvature == curvature_input::fisher;
+        require(!result.gradients || sources_.calibration().evaluator->has_gradient()
+                    || (by_sample && sources_.calibration().evaluator->has_sample_gradient()),
+                "{}: the methods need gradients, and the evaluator has none; let it give them, or give a file that has them", prune_caller);
         return result;
     }
 

@@ -8,8 +8,7 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
-#include <weightscope/evaluators/compare_outputs.hpp>
-#include <weightscope/evaluators/metrics.hpp>
+#include <weightscope/evaluators/model_quality_result.hpp>
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/estimate_importance.hpp>
@@ -58,16 +57,6 @@ struct study_pruning_options
     double resolution = 0;              ///< standard errors that a collected curvature must reach, else it counts as 0
 };
 
-/// How good a model is on the data that it is measured on.
-struct prune_quality
-{
-    metric loss = metric::missing("no evaluator");
-    metric perplexity = metric::missing("no evaluator");  ///< exp(loss), for a loss per token
-    std::vector<named_metric> figures = {};               ///< the evaluator's own
-    metric kl_divergence = metric::missing("no outputs"); ///< of the outputs from those of the whole model
-    metric top1_agreement = metric::missing("no outputs");
-};
-
 /// What removes weights of one matrix, or groups of one kind.
 struct prune_share
 {
@@ -100,7 +89,7 @@ struct prune_trial
     std::size_t unscored_count = 0;     ///< weights or groups without a score, which stay
     std::vector<prune_share> shares = {};
     metric overlap = {};                ///< Jaccard index of what goes with what the first method removes
-    prune_quality after = {};
+    model_quality after = detail::no_quality("no evaluator");  ///< with zeros for what goes
     std::vector<prune_validation> validation = {};
     evaluation_counts counts = {};      ///< calls of the calibration evaluator for the scores, what methods share not included
     double seconds = 0;                 ///< for scores and choice
@@ -126,7 +115,7 @@ struct prune_result
     grouped_model groups = {};          ///< without families where single weights go
     std::vector<std::size_t> matrices = {};  ///< places of the tensors that may lose single weights
     std::uint64_t prunable_parameters = 0;
-    prune_quality before = {};
+    model_quality before = detail::no_quality("no evaluator");
     std::vector<prune_trial> trials = {};  ///< in the order of the methods; the first one counts
     std::vector<std::string> notes = {};
     std::string fingerprint = {};       ///< of the calibration data

@@ -1,15 +1,11 @@
 #pragma once
 
-#include <concepts>
-#include <cstddef>
 #include <functional>
 #include <memory>
-#include <utility>
-#include <vector>
 
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
-#include <weightscope/evaluators/metrics.hpp>
+#include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/scorers/importance_data.hpp>
 #include <weightscope/scorers/importance_plan.hpp>
 
@@ -22,8 +18,7 @@ struct prune_evaluator
 {
     std::shared_ptr<any_evaluator> evaluator = {};
     importance_evaluator importance = {};
-    std::function<model_outputs(std::size_t)> outputs = {};
-    std::function<std::vector<named_metric>()> figures = {};
+    std::function<std::unique_ptr<quality_meter>()> meter = {};  // of the model as it then is
 
     explicit operator bool() const { return evaluator != nullptr; }
 };
@@ -34,15 +29,7 @@ prune_evaluator prune_evaluator_of(E& evaluator)
     prune_evaluator result;
     result.evaluator = std::make_shared<evaluator_holder<E&>>(evaluator);
     result.importance = importance_evaluator_of(evaluator, *result.evaluator);
-    if constexpr (output_evaluator<E>) {
-        bool supported = true;
-        if constexpr (requires { { evaluator.supports_outputs() } -> std::convertible_to<bool>; })
-            supported = evaluator.supports_outputs();
-        if (supported)
-            result.outputs = [&evaluator](std::size_t batch) { return evaluator.outputs(batch); };
-    }
-    if constexpr (measured_evaluator<E>)
-        result.figures = [&evaluator] { return estimate_metrics(evaluator); };
+    result.meter = [&evaluator] { return std::make_unique<quality_meter>(evaluator, model_quality_options{.figures = true}); };
     return result;
 }
 

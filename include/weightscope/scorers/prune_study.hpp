@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,10 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/evaluators/model_quality.hpp>
+#include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/importance_data.hpp>
 #include <weightscope/scorers/prune_collect.hpp>
 #include <weightscope/scorers/prune_groups.hpp>
@@ -118,9 +122,25 @@ inline prune_plan plan_pruning(const model& m, const prune_sources& sources, stu
             add_screening(method);
     if (const std::size_t removals = validation_count(options, collector); removals > 0)
         add_losses(sources.calibration(), removals + 8 * options.methods.size(), "validation");
-    if (const prune_evaluator& e = sources.measuring())
-        add_losses(e, 1 + options.methods.size() * measuring_cost(e, true) / std::max<std::size_t>(e.evaluator->batch_count(), 1), "measuring");
+    if (const prune_evaluator& e = sources.measuring()) {
+        const model_quality_plan measuring = e.meter()->plan(options.methods.size());
+        plan.counts += measuring.counts;
+        plan.seconds += measuring.seconds;
+        plan.memory_bytes += measuring.memory_bytes;
+        plan.lines.push_back(fmt::format("measuring: {} losses and {} outputs of a batch, about {:.3g} s", measuring.counts.losses,
+                                         measuring.counts.outputs, measuring.seconds));
+    }
     return plan;
+}
+
+inline void measure_trials(const model& m, const prune_evaluator& e, prune_result& result, const progress_callback& progress)
+{
+    const std::unique_ptr<quality_meter> meter = e.meter();
+    const std::size_t calls = meter->plan(result.trials.size()).calls();
+    progress_reporter reporter(progress, calls, static_cast<double>(calls));
+    result.before = meter->original(&reporter);
+    for (prune_trial& trial : result.trials)
+        trial.after = meter->changed([&](weight_patch& patch) { apply_masks(patch, *e.evaluator, m, trial.masks); }, &reporter);
 }
 
 inline prune_result study_pruning(const model& m, const prune_sources& sources, study_pruning_options options, const progress_callback& progress)
@@ -158,11 +178,8 @@ inline prune_result study_pruning(const model& m, const prune_sources& sources, 
     }
     for (prune_trial& trial : result.trials)
         trial.overlap = overlap_of(result.trials.front().masks, trial.masks);
-    const std::size_t cost = measuring_cost(sources.measuring(), false) + result.trials.size() * measuring_cost(sources.measuring(), true);
-    progress_reporter reporter(progress, cost, static_cast<double>(cost));
-    result.before = measure_quality(sources.measuring(), m, nullptr, reporter);
-    for (prune_trial& trial : result.trials)
-        trial.after = measure_quality(sources.measuring(), m, &trial.masks, reporter);
+    if (const prune_evaluator& e = sources.measuring())
+        measure_trials(m, e, result, progress);
     result.settings = std::move(options);
     result.fingerprint = result.settings.fingerprint;
     result.notes = scope.groups.notes;

@@ -10,6 +10,7 @@
 
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>
@@ -183,11 +184,11 @@ score_sums fill_scores(const weight_source& weights, const score_inputs& inputs,
 template <score_form Form>
 void score_into(importance_result& result, const weight_source& weights, const score_inputs& inputs, bool keep_errors)
 {
-    result.scores.resize(weights.size);
+    resize_large(result.scores, weights.size);
     score_sums sums;
     if (inputs.gradient_errors || inputs.curvature_errors) {
         if (keep_errors)
-            result.standard_errors.resize(weights.size);
+            resize_large(result.standard_errors, weights.size);
         sums = fill_scores<Form, true>(weights, inputs, result.scores, keep_errors ? &result.standard_errors : nullptr);
         result.relative_standard_error = sums.squares > 0 ? metric(std::sqrt(sums.errors / sums.squares)) : metric::missing("all scores are 0");
     } else {

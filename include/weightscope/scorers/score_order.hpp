@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
@@ -51,9 +53,15 @@ public:
     void add(std::span<const double> scores)
     {
         if (collecting_) {
-            for (const double score : scores)
-                if (const std::uint64_t key = score_key(score); key >> (shift_ + 16) == prefix_)
-                    collected_.push_back(key);
+            const auto parts = map_chunks(scores.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
+                std::vector<std::uint64_t> keys;
+                for (const double score : scores.subspan(begin, end - begin))
+                    if (const std::uint64_t key = score_key(score); key >> (shift_ + 16) == prefix_)
+                        keys.push_back(key);
+                return keys;
+            });
+            for (const std::vector<std::uint64_t>& keys : parts)
+                collected_.insert(collected_.end(), keys.begin(), keys.end());
             return;
         }
         constexpr std::size_t most_parts = 8;
@@ -132,27 +140,91 @@ inline score_cut find_cut(std::span<const double> scores, std::size_t rank)
     return selector.cut();
 }
 
+// Bits of 64 scores, or fewer at the end, that are below a key, and of those that are equal to it.
+struct score_bits
+{
+    std::uint64_t below = 0, tied = 0;
+};
+
+struct score_bits_kernel
+{
+    // Numbers order as their keys do, and NaN is neither below nor equal. Eight lanes take turns: lane l has the bits l, l + 8...
+    [[gnu::always_inline]] score_bits operator()(const double* scores, std::size_t count, double cut) const
+    {
+        score_bits bits;
+        if (count < 64) {
+            for (std::size_t i = 0; i < count; ++i) {
+                bits.below |= std::uint64_t{scores[i] < cut} << i;
+                bits.tied |= std::uint64_t{scores[i] == cut} << i;
+            }
+            return bits;
+        }
+        std::uint64_t below[8] = {}, tied[8] = {}, bit[8];
+        for (std::size_t l = 0; l < 8; ++l)
+            bit[l] = std::uint64_t{1} << l;
+        for (std::size_t i = 0; i < 64; i += 8)
+            for (std::size_t l = 0; l < 8; ++l) {
+                below[l] |= scores[i + l] < cut ? bit[l] : 0;
+                tied[l] |= scores[i + l] == cut ? bit[l] : 0;
+                bit[l] <<= 8;
+            }
+        for (std::size_t l = 0; l < 8; ++l) {
+            bits.below |= below[l];
+            bits.tied |= tied[l];
+        }
+        return bits;
+    }
+};
+
 // Removes what is below the cut, and of what is equal to it the first ones while `ties_left` lasts. Returns how many it removed.
 inline std::size_t remove_below(std::span<const double> scores, const score_cut& cut, std::size_t& ties_left, weight_mask& mask)
 {
+    static_assert(chunk_elements % 64 == 0);
+    const double threshold = score_of_key(cut.key);
+    const auto for_each_word = [&](std::size_t begin, std::size_t end, const auto& f) {
+        for (std::size_t at = begin; at < end; at += 64)
+            f(at / 64, dispatch(score_bits_kernel{}, scores.data() + at, std::min<std::size_t>(64, end - at), threshold));
+    };
+    const auto counts = map_chunks(scores.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
+        std::array<std::size_t, 2> count = {};  // below, tied
+        for_each_word(begin, end, [&](std::size_t word, const score_bits& bits) {
+            mask.remove_word(word, bits.below);
+            count[0] += static_cast<std::size_t>(std::popcount(bits.below));
+            count[1] += static_cast<std::size_t>(std::popcount(bits.tied));
+        });
+        return count;
+    });
     std::size_t removed = 0;
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-        const std::uint64_t key = score_key(scores[i]);
-        if (key > cut.key || (key == cut.key && ties_left == 0))
-            continue;
-        ties_left -= key == cut.key ? 1 : 0;
-        mask.remove(i);
-        ++removed;
+    std::vector<std::size_t> ties;  // that each chunk removes
+    for (const auto& [below, tied] : counts) {
+        ties.push_back(std::min(tied, ties_left));
+        ties_left -= ties.back();
+        removed += below + ties.back();
     }
+    parallel_for(ties.size(), [&](std::size_t chunk) {
+        std::size_t left = ties[chunk];
+        const std::size_t begin = chunk * chunk_elements, end = std::min(begin + chunk_elements, scores.size());
+        if (left > 0)
+            for_each_word(begin, end, [&](std::size_t word, score_bits bits) {
+                for (; left > 0 && bits.tied != 0; --left, bits.tied &= bits.tied - 1)
+                    mask.remove_word(word, bits.tied & (0 - bits.tied));  // the lowest bit
+            });
+    });
     return removed;
 }
 
 inline std::size_t scored_count(std::span<const double> scores)
 {
-    std::size_t count = 0;
-    for (const double score : scores)
-        count += score == score ? 1 : 0;
-    return count;
+    const auto counts = map_chunks(scores.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
+        std::size_t count = 0;
+        for (const double score : scores.subspan(begin, end - begin))
+            count += score == score ? 1 : 0;
+        return count;
+    });
+    std::size_t total = 0;
+    for (const std::size_t count : counts)
+        total += count;
+    return total;
 }
 
 }  // namespace weightscope::detail

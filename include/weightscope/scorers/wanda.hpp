@@ -12,6 +12,7 @@
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
@@ -159,7 +160,7 @@ inline importance_result score_wanda(const matrix_source& matrix, std::vector<st
             spread.insert(spread.end(), inputs / channels, x);
         factors = std::move(spread);
     }
-    result.scores.resize(matrix.elements.size);
+    resize_large(result.scores, matrix.elements.size);
     result.unscored_count = scale_matrix(matrix, factors, turned, result.scores);
     return result;
 }

@@ -32,6 +32,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool removed(std::size_t i) const noexcept { return (words_[i / 64] >> (i % 64) & 1u) != 0; }
     void remove(std::size_t i) noexcept { words_[i / 64] |= std::uint64_t{1} << (i % 64); }
+    /// Removes those of the weights 64 word to 64 word + 63 whose bits are set; bits beyond the last weight must be 0.
+    void remove_word(std::size_t word, std::uint64_t bits) noexcept { words_[word] |= bits; }
     void keep(std::size_t i) noexcept { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
 
     [[nodiscard]] std::size_t removed_count() const noexcept

@@ -1,0 +1,200 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <weightscope/core/bit_set.hpp>
+#include <weightscope/core/error.hpp>
+#include <weightscope/evaluators/evaluation.hpp>
+#include <weightscope/evaluators/resume_file.hpp>
+#include <weightscope/io/printable.hpp>
+#include <weightscope/scorers/bit_candidates.hpp>
+#include <weightscope/scorers/bit_flipper.hpp>
+#include <weightscope/scorers/bit_gauge.hpp>
+#include <weightscope/scorers/bit_ranking_result.hpp>
+
+namespace weightscope::detail {
+
+// What a search goes through, decided before the first forward.
+struct bit_search_job
+{
+    any_evaluator& evaluator;
+    rank_bits_options options;
+    bit_flipper flipper;
+    bit_gauge gauge;
+    bit_set set;
+    std::vector<bit_candidate> candidates = {};  // of this shard
+    std::vector<std::size_t> numbers = {};       // of these, in the whole list
+    std::vector<bit_place> after = {};           // flips that are made first
+    std::vector<bit_place> places = {};          // of the flips, candidate by candidate, bits rising
+    std::vector<bit_trial_outcome> outcomes = {};  // of their values before the search: those that are finite are run
+    bool up = true;
+
+    // one_bit: the only bit of each candidate that counts; empty: all of the set
+    bit_search_job(any_evaluator& e, std::span<const bit_candidate> all, const rank_bits_options& how, const model* stored, const char* caller,
+                   std::span<const unsigned> one_bit = {})
+        : evaluator(e),
+          options(how),
+          flipper(e, stored),
+          gauge(e, chosen_batches(e, how.evaluation, caller), recorded(how), caller),
+          set(parse_bit_set(how.bits)),
+          up(goes_up(e, how.metric, how.goal))
+    {
+        require(options.shard_count > 0 && options.shard < options.shard_count, "{}: options.shard is {} of {}, expected below the count", caller,
+                options.shard, options.shard_count);
+        require(options.shard_count == 1 || options.search == bit_search::independent,
+                "{}: a progressive search cannot be cut into shards, for each step is made on top of the best flip of all shards; rank step by step: "
+                "independent shards with options.after the plan so far, put together, until the plan does not grow",
+                caller);
+        find_after(caller);
+        for (std::size_t c = options.shard; c < all.size(); c += options.shard_count) {
+            candidates.push_back(all[c]);
+            numbers.push_back(c);
+        }
+        find_places(one_bit, caller);
+        for (const bit_place& place : places)
+            outcomes.push_back(outcome_of_value(flipper.effect(place, after)));
+    }
+
+    // How many flips of the first candidates are run on top of those that are made first.
+    std::size_t eligible_among(std::size_t count) const
+    {
+        std::size_t eligible = 0;
+        for (std::size_t i = 0; i < places.size(); ++i)
+            eligible += places[i].candidate < count && outcomes[i] == bit_trial_outcome::finite ? 1 : 0;
+        return eligible;
+    }
+    // Looks that a search among so many flips takes, at most.
+    std::size_t looks_for(std::size_t eligible) const
+    {
+        if (options.search == bit_search::independent)
+            return eligible;
+        const std::size_t steps = options.top_b > 0 ? std::min(options.top_b, eligible) : eligible;
+        return steps * eligible - steps * (steps - std::min<std::size_t>(steps, 1)) / 2;
+    }
+
+    planned_flip planned(const bit_place& place, std::span<const bit_place> before) const
+    {
+        const bit_flip flip = flipper.effect(place, before);
+        return {.name = candidates[place.candidate].name,
+                .flat = place.flat,
+                .bit = place.bit,
+                .part = place.part,
+                .old_code = flip.old_code,
+                .new_code = flip.new_code,
+                .old_value = flip.old_value,
+                .new_value = flip.new_value};
+    }
+
+private:
+    static std::vector<std::string> recorded(const rank_bits_options& how)
+    {
+        std::vector<std::string> names = {how.metric};
+        for (const std::string& name : how.metrics)
+            if (std::find(names.begin(), names.end(), name) == names.end())
+                names.push_back(name);
+        return names;
+    }
+
+    // A number of the evaluator's weights, without a bit.
+    bit_place place_of(const std::string& name, std::size_t flat, const std::string& part, const std::string& who, const char* caller) const
+    {
+        const auto found = std::find_if(evaluator.weights().begin(), evaluator.weights().end(), [&](const weight_info& info) { return info.name == name; });
+        require(found != evaluator.weights().end(), "{}: {} is in '{}', which the evaluator has not", caller, who, printable(name));
+        const std::size_t tensor = storage_of(evaluator, static_cast<std::size_t>(found - evaluator.weights().begin()));
+        const std::size_t size = evaluator.weights()[tensor].size();
+        require(flat < size, "{}: {} is element {} of '{}', which has {}", caller, who, flat, printable(name), size);
+        flipper.require_same(tensor, flat, caller);
+        static_cast<void>(flipper.layout_of(tensor, part, caller));
+        const std::size_t weights = flipper.weights_of(tensor, part);
+        return {.tensor = tensor, .flat = flat, .part = part, .first = flat / weights * weights};
+    }
+
+    void find_after(const char* caller)
+    {
+        for (planned_flip& flip : options.after) {
+            const std::string who = fmt::format("flip {} of options.after", after.size());
+            bit_place place = place_of(flip.name, flip.flat, flip.part, who, caller);
+            place.bit = flip.bit;
+            const unsigned bits = flipper.layout_of(place.tensor, flip.part, caller).bits;
+            require(flip.bit < bits, "{}: {} is bit {} of a number of {}", caller, who, flip.bit, bits);
+            const bit_flip effect = flipper.effect(place, after);
+            require(!flip.old_code || *flip.old_code == effect.old_code,
+                    "{}: {} expects the code {:#x} in '{}'[{}], found {:#x}; the plan was made for another model",
+                    caller, who, flip.old_code.value_or(0), printable(flip.name), flip.flat, effect.old_code);
+            require(effect.outcome == flip_outcome::finite || effect.outcome == flip_outcome::unchanged,
+                    "{}: {} makes a weight NaN or Inf, on top of which nothing can be tried",
+                    caller, who);
+            flip.old_code = effect.old_code;
+            flip.new_code = effect.new_code;
+            flip.old_value = effect.old_value;
+            flip.new_value = effect.new_value;
+            after.push_back(std::move(place));
+        }
+    }
+
+    void find_places(std::span<const unsigned> one_bit, const char* caller)
+    {
+        std::set<std::tuple<std::size_t, std::size_t, std::string, unsigned>> seen;
+        for (const bit_place& flipped : after)  // they are not turned back
+            seen.emplace(flipped.tensor, flipped.first, flipped.part, flipped.bit);
+        for (std::size_t c = 0; c < candidates.size(); ++c) {
+            const bit_candidate& candidate = candidates[c];
+            bit_place place = place_of(candidate.name, candidate.flat, candidate.part, fmt::format("candidate {}", numbers[c]), caller);
+            place.candidate = c;
+            for (const unsigned bit : bits_in(set, flipper.layout_of(place.tensor, place.part, caller)))
+                if ((one_bit.empty() || one_bit[numbers[c]] == bit) && seen.emplace(place.tensor, place.first, place.part, bit).second) {
+                    place.bit = bit;
+                    places.push_back(place);
+                }
+        }
+        require(!places.empty(), "{}: none of the {} candidates has any of the bits '{}'", caller, candidates.size(), set.name);
+    }
+};
+
+inline task_fingerprint bit_search_fingerprint(const bit_search_job& job)
+{
+    std::vector<std::size_t> tensors;
+    for (const auto* places : {&job.after, &job.places})
+        for (const bit_place& place : *places)
+            if (std::find(tensors.begin(), tensors.end(), place.tensor) == tensors.end())
+                tensors.push_back(place.tensor);
+    task_fingerprint print = fingerprint_of_task("rank bits", job.evaluator, job.gauge.batches(), tensors, 0);
+    for (const std::string& name : job.gauge.names())
+        print.add(name);
+    const rank_bits_options& o = job.options;
+    print.add(to_string(o.search));
+    for (const std::size_t number : {std::size_t{job.up}, o.top_b, std::size_t{o.go_on}, o.flips_per_weight, std::size_t{o.crashes_first}})
+        print.add(std::uint64_t{number});
+    for (const auto* places : {&job.after, &job.places}) {
+        print.add(std::uint64_t{places->size()});
+        for (const bit_place& place : *places) {
+            for (const std::size_t number : {place.tensor, place.flat, std::size_t{place.bit}})
+                print.add(std::uint64_t{number});
+            print.add(place.part);
+        }
+    }
+    return print;
+}
+
+// Of the whole model and the data, for results that are to be put together.
+inline std::string bit_model_fingerprint(const any_evaluator& evaluator, const std::vector<std::size_t>& batches)
+{
+    std::vector<std::size_t> tensors;
+    for (std::size_t t = 0; t < evaluator.weights().size(); ++t)
+        if (evaluator.weights()[t].size() > 0 && bits_of(evaluator.weights()[t].dtype) % 8 == 0 && bits_of(evaluator.weights()[t].dtype) > 0)
+            tensors.push_back(t);
+    return fmt::format("{:016x}", fingerprint_of_task("model", evaluator, batches, tensors, 0).value());
+}
+
+}  // namespace weightscope::detail
