@@ -11,8 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -20,12 +23,18 @@
 #include <weightscope/analyzers/bit_map.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/environment.hpp>
+#include <weightscope/core/ggml_bits.hpp>
+#include <weightscope/core/ggml_type.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>
+#include <weightscope/io/gguf_decoder.hpp>
+#include <weightscope/io/mapped_file.hpp>
+#include <weightscope/io/model.hpp>
+#include <weightscope/study/block_bit_map.hpp>
 
 namespace {
 
@@ -70,10 +79,9 @@ double seconds_of(const auto& work)
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-template <class T, class Work>
-void against_read_pass(benchmark::State& state, const Work& work, std::size_t weights_used)
+template <class Work>
+void against_read_pass(benchmark::State& state, const Work& work, std::span<const std::byte> bytes)
 {
-    const auto bytes = std::as_bytes(std::span(weights<T>()).first(weights_used));
     with_threads(thread_count, [&] {
         double work_seconds = 0, read_seconds = 0;
         for (auto iteration : state) {
@@ -93,7 +101,29 @@ void map_of_all_bits(benchmark::State& state)
 {
     const std::vector<T>& values = weights<T>();
     const auto view = xt::adapt(values.data(), values.size(), xt::no_ownership(), std::vector<std::size_t>{values.size()});
-    against_read_pass<T>(state, [&] { benchmark::DoNotOptimize(analyze_bit_map(view)); }, values.size());
+    against_read_pass(state, [&] { benchmark::DoNotOptimize(analyze_bit_map(view)); }, std::as_bytes(std::span(values)));
+}
+
+// Blocks of a tenth of the bytes: Gaussian weights would have codes like these, and scales of one binade or two.
+void map_of_blocks(benchmark::State& state, const char* name)
+{
+    const ggml_type& type = *find_ggml_type(name);
+    random_stream random(1);
+    std::vector<std::byte> bytes(tensor_bytes / 10 / type.block_bytes * type.block_bytes);
+    for (std::byte& b : bytes)
+        b = static_cast<std::byte>(random.below(256));
+    for (std::size_t block = 0; block < bytes.size(); block += type.block_bytes)
+        for (const detail::ggml_bit_field& field : detail::ggml_bit_fields(type.name))
+            if (field.layout.bits == 16) {
+                const detail::ggml_bit_place place = detail::ggml_field_places(type.name, field.name, 0).front();
+                const std::uint16_t half = float16(0.001F * static_cast<float>(1 + random.uniform())).bits;
+                std::memcpy(bytes.data() + block + place.byte, &half, sizeof half);
+            }
+    const auto file = std::make_shared<const mapped_file>(name, std::move(bytes));
+    named_tensor tensor{.name = name, .bytes = file->bytes(), .file = file, .encoding = name};
+    tensor.shape = {tensor.bytes.size() / type.block_bytes * type.block_weights};
+    tensor.decoder = std::make_shared<const detail::gguf_decoder>(type, detail::find_ggml_block_decoder(type.name), file, tensor.bytes);
+    against_read_pass(state, [&] { benchmark::DoNotOptimize(detail::map_bits_of_blocks(tensor, type, {})); }, tensor.bytes);
 }
 
 // The largest change, NaN and Inf alone, of a hundredth of the tensor.
@@ -101,7 +131,7 @@ void flip_by_flip(benchmark::State& state)
 {
     const std::vector<float>& values = weights<float>();
     const std::size_t some = values.size() / 100;
-    against_read_pass<float>(
+    against_read_pass(
         state,
         [&] {
             double most = 0;
@@ -115,13 +145,17 @@ void flip_by_flip(benchmark::State& state)
             benchmark::DoNotOptimize(most);
             benchmark::DoNotOptimize(lost);
         },
-        some);
+        std::as_bytes(std::span(values).first(some)));
 }
 
 BENCHMARK(map_of_all_bits<float>)->Name("map of all bits, float")->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(map_of_all_bits<float16>)->Name("map of all bits, float16")->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(map_of_all_bits<bfloat16>)->Name("map of all bits, bfloat16")->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(map_of_all_bits<std::int8_t>)->Name("map of all bits, int8")->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(map_of_blocks, Q4_0, "Q4_0")->Name("map of all bits and scales, Q4_0")->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(map_of_blocks, Q8_0, "Q8_0")->Name("map of all bits and scales, Q8_0")->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(map_of_blocks, Q4_K, "Q4_K")->Name("map of all bits and scales, Q4_K")->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(map_of_blocks, Q6_K, "Q6_K")->Name("map of all bits and scales, Q6_K")->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(flip_by_flip)->Name("flip by flip, float")->UseManualTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace

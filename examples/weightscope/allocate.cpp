@@ -17,27 +17,28 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
+#include <weightscope/report/allocation_charts.hpp>
 #include <weightscope/report/allocation_console.hpp>
 #include <weightscope/report/allocation_csv.hpp>
+#include <weightscope/report/allocation_document.hpp>
 #include <weightscope/report/allocation_json.hpp>
 #include <weightscope/report/allocation_recipes.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/json.hpp>
-#include <weightscope/report/plot_points.hpp>
-#include <weightscope/scorers/importance_files.hpp>
 #include <weightscope/study/allocation_plan.hpp>
-#include <weightscope/study/allocation_table_file.hpp>
 #include <weightscope/study/dequantized_model.hpp>
 #include <weightscope/study/onnx_weight_nodes.hpp>
 #include <weightscope/study/packed_model.hpp>
 
+#include "allocate_losses.hpp"
 #include "arguments.hpp"
 #include "chart_arguments.hpp"
 #include "command.hpp"
+#include "evaluator_arguments.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "terminal.hpp"
 
@@ -51,14 +52,17 @@ struct allocate_arguments
     std::optional<double> bits_per_weight;
     std::string size;
     std::vector<std::string> candidates;
-    std::string loss = "auto", sensitivity, activations, hessian_diag, fisher, trace;
+    allocate_loss_arguments losses;
+    std::optional<double> bit_operations, latency;
     std::vector<std::string> ties, pins, least, most;
     bool no_rules = false, pareto = false;
     ws::allocation_plan_options options;
     std::string orientation = "detect";
     std::vector<std::string> recipes;
     std::string write, pack;
+    page_arguments page;
     chart_arguments charts;
+    std::size_t top_issues = 10;
     std::string progress = "auto";
 };
 
@@ -127,51 +131,22 @@ std::string fault_of_recipe(const std::string& text)
     return found == std::end(ws::recipe_names) ? fmt::format("'{}' is none of {}", text.substr(0, at), names) : std::string();
 }
 
-// What the files say, and what `auto` makes of them.
-ws::allocation_loss loss_of(const allocate_arguments& a)
-{
-    std::vector<std::string> files;
-    ws::allocation_loss loss = ws::allocation_loss::relative_error;
-    const auto consider = [&](const std::string& file, const char* option, ws::allocation_loss meant) {
-        if (file.empty())
-            return;
-        files.emplace_back(option);
-        loss = meant;
-    };
-    consider(a.sensitivity, "--sensitivity", ws::allocation_loss::given);
-    consider(a.activations, "--imatrix", ws::allocation_loss::relative_activation_error);
-    consider(a.hessian_diag, "--hessian-diag", ws::allocation_loss::curvature);
-    consider(a.fisher, "--fisher", ws::allocation_loss::fisher);
-    consider(a.trace, "--trace", ws::allocation_loss::curvature);
-    if (files.size() > 1)
-        throw usage_error(fmt::format("{} each say what the loss is; take one of them", fmt::join(files, " and ")));
-    if (a.loss == "auto")
-        return loss;
-    for (int i = 0; i <= static_cast<int>(ws::allocation_loss::given); ++i)
-        if (to_string(static_cast<ws::allocation_loss>(i)) == a.loss)
-            loss = static_cast<ws::allocation_loss>(i);
-    const auto needs = [&](bool is_meant, bool there, const char* option) {
-        if (is_meant && !there)
-            throw usage_error(fmt::format("--loss {} needs {}", a.loss, option));
-    };
-    needs(loss == ws::allocation_loss::given, !a.sensitivity.empty(), "--sensitivity");
-    needs(loss == ws::allocation_loss::activation_error || loss == ws::allocation_loss::relative_activation_error, !a.activations.empty(), "--imatrix");
-    needs(loss == ws::allocation_loss::curvature, !a.hessian_diag.empty() || !a.trace.empty(), "--hessian-diag or --trace");
-    needs(loss == ws::allocation_loss::fisher, !a.fisher.empty(), "--fisher");
-    return loss;
-}
-
 ws::allocation_plan_options options_of(const allocate_arguments& a)
 {
     ws::allocation_plan_options options = a.options;
     options.bits_per_weight = a.bits_per_weight;
     if (!a.size.empty())
         options.size = bytes_of(a.size);
-    if (options.bits_per_weight.has_value() == options.size.has_value())
-        throw usage_error(options.size ? "--bits-per-weight and --size are two budgets; take one of them"
-                                       : "there is no budget; give --bits-per-weight or --size");
+    options.bit_operations = a.bit_operations;
+    options.latency = a.latency;
+    if (options.bits_per_weight && options.size)
+        throw usage_error("--bits-per-weight and --size are two budgets of bytes; take one of them");
+    if (!options.bits_per_weight && !options.size && !options.bit_operations && !options.latency)
+        throw usage_error("there is no budget; give --bits-per-weight or --size, or --bops, or --latency-table with --latency-budget");
+    if (options.latency.has_value() == a.losses.latency_table.empty())
+        throw usage_error("--latency-table and --latency-budget belong together; give both or neither");
     options.candidates = a.candidates;
-    options.loss = loss_of(a);
+    options.loss = loss_of(a.losses);
     options.ties = a.ties;
     for (const std::string& text : a.pins)
         options.pins.push_back({.pattern = pair_of(text).first, .format = pair_of(text).second});
@@ -185,41 +160,6 @@ ws::allocation_plan_options options_of(const allocate_arguments& a)
     options.exclude = a.model.names.exclude;
     options.restrict_to = a.model.names.restrict_to;
     return options;
-}
-
-ws::allocation_sources sources_of(const ws::model& m, const allocate_arguments& a, std::vector<std::string>& missing)
-{
-    ws::allocation_sources sources;
-    for (const std::string* file : {&a.sensitivity, &a.activations, &a.hessian_diag, &a.fisher, &a.trace})
-        if (!file->empty())
-            sources.name = *file;
-    if (!a.sensitivity.empty())
-        sources.losses = ws::read_allocation_losses(a.sensitivity);
-    if (!a.trace.empty())
-        sources.traces = ws::read_hessian_traces(a.trace);
-    if (a.activations.empty() && a.hessian_diag.empty() && a.fisher.empty())
-        return sources;
-    std::vector<ws::weight_info> weights;
-    for (const ws::named_tensor& t : m.tensors)
-        weights.push_back({.name = t.name, .shape = t.shape, .dtype = t.dtype});
-    ws::importance_files_result files =
-        ws::read_importance_files(weights, {.squared_gradients = a.fisher, .hessian_diag = a.hessian_diag, .activations = a.activations});
-    sources.data = std::move(files.data);
-    missing = std::move(files.missing);
-    return sources;
-}
-
-ws::chart front_chart(const ws::allocation_plan& plan)
-{
-    std::vector<ws::allocation_point> points;
-    const std::size_t step = plan.front.size() / 200 + 1;
-    for (std::size_t i = 0; i < plan.front.size(); i += step)
-        points.push_back({.bits_per_weight = plan.front[i].bits_per_weight, .loss = plan.front[i].loss});
-    const auto parameters = static_cast<double>(std::max<std::size_t>(plan.study.model.parameters, 1));
-    for (const ws::plan_rule& rule : plan.rules)
-        points.push_back({.bits_per_weight = 8 * static_cast<double>(rule.bytes) / parameters, .loss = rule.loss, .name = rule.name});
-    points.push_back({.bits_per_weight = plan.bits_per_weight, .loss = plan.solution.loss, .name = "plan", .chosen = true});
-    return plot_allocation_front(points, ws::detail::allocation_loss_words(plan.settings.loss));
 }
 
 void write_results(const ws::model& m, const ws::allocation_plan& plan, const allocate_arguments& a)
@@ -245,7 +185,7 @@ void write_results(const ws::model& m, const ws::allocation_plan& plan, const al
             tell(fmt::format("  and {} more\n", recipe.notes.size() - most));
     }
     if (!a.charts.folder.empty())
-        write_charts(a.charts, std::vector{front_chart(plan)}, quiet);
+        write_charts(a.charts, plot_allocation(plan), quiet);
     if (!a.write.empty()) {
         tell(fmt::format("\nwriting the plan as {}, decoded to the model's own types\n", a.write));
         const interrupts_held held;
@@ -258,57 +198,49 @@ void write_results(const ws::model& m, const ws::allocation_plan& plan, const al
     }
 }
 
-int run_allocate(allocate_arguments a)
+int run_plan(const allocate_arguments& a)
 {
-    a.model.more_outputs = {{"--write", a.write}, {"--pack", a.pack}};
-    for (const std::string& text : a.recipes)
-        a.model.more_outputs.push_back({"--recipe", recipe_of(text).file});
     const ws::allocation_plan_options options = options_of(a);
     require_chart_folder(a.charts);
+    require_table_folder(a.page);
     const ws::model m = open_for(a.model);
-    std::vector<std::string> missing;
-    const ws::allocation_sources sources = sources_of(m, a, missing);
-    try {
-        ws::allocation_plan plan = [&] {
-            progress_line line(a.model.quiet ? progress_mode::never : progress_mode_of(a.progress));
-            return ws::plan_allocation(m, options, sources, [&](const ws::progress& state) {
-                line.show(state);
-                return true;
-            });
-        }();
-        plan.notes.insert(plan.notes.end(), missing.begin(), missing.end());
-        if (!a.model.csv.empty())
-            write_output(a.model.csv, to_csv(plan));
-        if (!a.model.output.empty())
-            write_output(a.model.output, ws::to_text(to_json(plan)));
-        if (!a.model.quiet && !uses_stdout(a.model))
-            print(to_console(plan, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .front = a.pareto}));
-        const auto lost = std::find_if(plan.study.layers.begin(), plan.study.layers.end(), [](const auto& layer) { return !layer.error.empty(); });
-        if (lost != plan.study.layers.end()) {
-            print_error(fmt::format("{}: '{}' could not be measured: {}; it is kept, and nothing else is written", plan.study.model.path,
-                                    ws::printable(lost->name), lost->error));
-            return exit_status::unreadable;
-        }
-        write_results(m, plan, a);
-    } catch (const std::invalid_argument& error) {
-        throw usage_error(sentence_of(error));
+    const bool talks = !a.model.quiet && !uses_stdout(a.model);
+    const auto with_progress = [&](const auto& work) {
+        progress_line line(a.model.quiet ? progress_mode::never : progress_mode_of(a.progress));
+        return work(ws::progress_callback([&](const ws::progress& state) {
+            line.show(state);
+            return true;
+        }));
+    };
+    const auto sources = with_progress(
+        [&](const ws::progress_callback& progress) { return find_loss_sources(m, a.losses, options, {.progress = progress, .talks = talks}); });
+    if (!sources)
+        return exit_status::done;
+    const ws::allocation_plan plan =
+        with_progress([&](const ws::progress_callback& progress) { return ws::plan_allocation(m, options, *sources, progress); });
+    if (!a.model.csv.empty())
+        write_output(a.model.csv, to_csv(plan));
+    if (!a.model.output.empty())
+        write_output(a.model.output, ws::to_text(to_json(plan)));
+    write_pages(a.page, a.top_issues, [&] { return to_document(plan); });
+    if (talks)
+        print(to_console(plan, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .front = a.pareto}));
+    const auto lost = std::find_if(plan.study.layers.begin(), plan.study.layers.end(), [](const auto& layer) { return !layer.error.empty(); });
+    if (lost != plan.study.layers.end()) {
+        print_error(fmt::format("{}: '{}' could not be measured: {}; it is kept, and nothing else is written", plan.study.model.path,
+                                ws::printable(lost->name), lost->error));
+        return exit_status::unreadable;
     }
+    write_results(m, plan, a);
     return exit_status::done;
 }
 
-void add_loss_arguments(CLI::App& sub, allocate_arguments& a)
+int run_allocate(allocate_arguments a)
 {
-    const auto add_file = [&](const char* name, std::string& file, const char* description) {
-        sub.add_option(name, file, description)->type_name("FILE");
-    };
-    add_choice(sub, "--loss", a.loss,
-               {"auto", "error", "relative_error", "activation_error", "relative_activation_error", "curvature", "fisher", "given"},
-               "what counts as the loss of a layer; auto is what the files below are for, else relative_error");
-    add_file("--sensitivity", a.sensitivity, "losses of your own: layer, scheme, value and where known standard_error, as CSV or JSON");
-    add_file("--imatrix,--activations", a.activations, "what the inputs of layers look like: an imatrix or arrays of activations; weights errors by them");
-    add_file("--hessian-diag", a.hessian_diag, "arrays of the Hessian diagonal");
-    add_file("--fisher", a.fisher, "arrays of mean squared gradients");
-    add_file("--trace", a.trace, "traces of the Hessian: layer, trace and where known standard_error, as CSV or JSON");
+    a.model.more_outputs = {{"--write", a.write}, {"--pack", a.pack}, {"--html", a.page.html}, {"--markdown", a.page.markdown}};
+    for (const std::string& text : a.recipes)
+        a.model.more_outputs.push_back({"--recipe", recipe_of(text).file});
+    return run_with_evaluators([&] { return run_plan(a); });
 }
 
 }  // namespace
@@ -327,13 +259,20 @@ void add_allocate(CLI::App& tool, command& chosen)
         ->type_name("X")
         ->check(number(0, 1e6, "number of 0 or more"));
     sub->add_option("--size", a.size, "the budget: bytes of the packed file, such as 3.5GiB")->type_name("BYTES")->check(byte_size());
+    sub->add_option("--bops", a.bit_operations,
+                    "a budget of bit operations for one token: weights times bits of a weight times --activation-bits; of convolutions for one place of the image")
+        ->type_name("X")
+        ->check(number(0, 1e18, "number of 0 or more"));
+    sub->add_option("--activation-bits", a.options.activation_bits, "that --bops counts with (16)")->type_name("N")->check(whole_number(1, 64));
+    sub->add_option("--latency-table", a.losses.latency_table, "what each layer takes in each format: layer, scheme (keep too), latency, as CSV or JSON")->type_name("FILE");
+    sub->add_option("--latency-budget", a.latency, "and what all of them may take, in the same unit")->type_name("X")->check(number(0, 1e300, "number of 0 or more"));
     sub->add_option("--candidates", a.candidates,
                     fmt::format("formats to choose from, named as by quantize --scheme, and keep ({})", fmt::join(ws::default_allocation_candidates(), ",")))
         ->type_name("NAME,NAME")
         ->delimiter(',')
         ->allow_extra_args(false)
         ->check(CLI::Validator(fault_of_format, ""));
-    add_loss_arguments(*sub, a);
+    add_loss_arguments(*sub, a.losses);
     const CLI::Validator regex = *sub->get_option("--include")->get_validator();
     add_list(*sub, "--tie", a.ties, "REGEX", "layers that it matches take one format; with groups ( ), those that these match alike (repeatable)")->check(regex);
     add_list(*sub, "--pin", a.pins, "REGEX=FORMAT", "layers that take this format (repeatable)")->check(CLI::Validator(fault_of_pin, ""));
@@ -349,6 +288,8 @@ void add_allocate(CLI::App& tool, command& chosen)
         ->check(CLI::Validator(fault_of_recipe, ""));
     sub->add_option("--write", a.write, "write the model quantized and decoded again, in its own types")->type_name("OUT.safetensors")->check(no_stdout());
     sub->add_option("--pack", a.pack, "write packed codes, scales and zero points")->type_name("OUT.safetensors")->check(no_stdout());
+    add_page_arguments(*sub, a.page);
+    sub->add_option("--top-issues", a.top_issues, "rows of each table of --markdown (10)")->type_name("N")->check(whole_number(0, 1'000'000'000));
     add_chart_arguments(*sub, a.charts);
     sub->add_option("--threads", a.options.threads, "threads to use (one per core)")->type_name("N")->check(whole_number(1, 1024));
     add_choice(*sub, "--progress", a.progress, {"auto", "always", "never"}, "show progress on stderr; auto is on a terminal");

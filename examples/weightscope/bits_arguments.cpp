@@ -1,10 +1,13 @@
 #include "bits_arguments.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -28,6 +31,22 @@ std::string fault_of_bits(const std::string& text)
     } catch (const std::invalid_argument& error) {
         return sentence_of(error);
     }
+}
+
+std::optional<std::pair<std::size_t, std::size_t>> shard_in(const std::string& text)
+{
+    std::size_t number = 0, count = 0;
+    const char* end = text.data() + text.size();
+    const auto [slash, first] = std::from_chars(text.data(), end, number);
+    if (first != std::errc() || slash == end || *slash != '/')
+        return std::nullopt;
+    const auto [stop, second] = std::from_chars(slash + 1, end, count);
+    return second == std::errc() && stop == end && number < count ? std::optional(std::pair(number, count)) : std::nullopt;
+}
+
+std::string fault_of_shard(const std::string& text)
+{
+    return shard_in(text) ? std::string() : fmt::format("'{}' is no shard; write the first of four as 0/4", text);
 }
 
 ws::importance_data known_from_files(const bits_arguments& a, const ws::model& m)
@@ -57,6 +76,8 @@ void add_bits_arguments(CLI::App& sub, bits_arguments& a)
         ->check(CLI::Validator(fault_of_bits, ""));
     add_choice(sub, "--weight-selection-method", a.method, {"auto", "magnitude", "gradient", "taylor", "flip_aware", "flip_size"},
                "what makes a weight a candidate; auto is flip_aware where there are gradients, else flip_size");
+    add_list(sub, "--part", s.parts, "PART", "of blocks only these numbers: code, scale, min, sub_scale, sub_min (repeatable; all)")
+        ->check(one_of({"code", "scale", "min", "sub_scale", "sub_min"}));
     add_number("--per-tensor-k", s.per_tensor_k, 0, "candidates of a tensor at most; 0: no limit (1)");
     add_number("--top-w", s.top_w, 0, "candidates in all at most; 0: no limit (50)");
     add_number("--oversample", s.oversample, 1, "where gradients cost forwards: N times --per-tensor-k weights of a tensor get one (10)");
@@ -77,7 +98,20 @@ void add_bits_arguments(CLI::App& sub, bits_arguments& a)
     sub.add_option("--resume", a.resume, "a file that keeps what is done, to go on after an interruption")->type_name("FILE")->check(no_stdout());
     sub.add_option("--seed", a.seed, "of all that is random (0)")->type_name("N")->check(whole_number(0, ~std::size_t{0} / 2));
     add_number("--threads", a.threads, 1, "copies of the model to run at once (1)");
+    sub.add_option("--shard", a.shard, "only every N-th part of the work, from number I on, as 0/4: tensors to choose from, or flips to make")
+        ->type_name("I/N")
+        ->check(CLI::Validator(fault_of_shard, ""));
+    add_list(sub, "--merge", a.merge, "FILE.json", "put shards together that were written before (repeatable)");
+    sub.get_option("MODEL")->required(false);
     add_choice(sub, "--progress", a.progress, {"auto", "always", "never"}, "show progress on stderr; auto is on a terminal");
+}
+
+std::optional<std::pair<std::size_t, std::size_t>> shard_of(const bits_arguments& a) { return shard_in(a.shard); }
+
+void require_model_or_merge(const bits_arguments& a)
+{
+    if (a.merge.empty() && a.model.location.empty())
+        throw usage_error("MODEL is missing, which only --merge can do without");
 }
 
 ws::evaluation_options evaluation_of(const bits_arguments& a, const ws::detail::any_evaluator* evaluator)
@@ -117,6 +151,8 @@ std::optional<selected_bits> select_weights(const bits_arguments& a, const ws::m
     ws::select_bits_options options = selection_of(a);
     options.evaluation = evaluation_of(a, evaluator);
     options.evaluation.resume = a.resume.empty() ? std::string() : a.resume + ".select";
+    if (const auto shard = shard_of(a))
+        std::tie(options.shard, options.shard_count) = *shard;
     const ws::importance_data known = known_from_files(a, m);
     const ws::detail::bit_sources sources = ws::detail::bit_sources_of(m);
     if (evaluator != nullptr) {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation_plan.hpp>
@@ -15,6 +17,7 @@
 #include <weightscope/scorers/bit_candidates.hpp>
 
 #include "arguments.hpp"
+#include "command.hpp"
 #include "evaluator_arguments.hpp"
 #include "progress_line.hpp"
 
@@ -29,9 +32,11 @@ struct bits_arguments
     weightscope::evaluation_budget budget;
     std::uint64_t seed = 0;
     bool plan_only = false;
+    std::string shard;
+    std::vector<std::string> merge;
 };
 
-/// Adds MODEL, what runs it, what chooses weights, and the budget.
+/// Adds MODEL, what runs it, what chooses weights, the budget, and how work is split over processes.
 void add_bits_arguments(CLI::App& sub, bits_arguments& arguments);
 
 /// Batches, threads, seed and the file to go on with. The progress is the caller's.
@@ -39,6 +44,27 @@ void add_bits_arguments(CLI::App& sub, bits_arguments& arguments);
 
 /// Options of select_bits() as the arguments have them, without an evaluation.
 [[nodiscard]] weightscope::select_bits_options selection_of(const bits_arguments& arguments);
+
+/// "2/8" as the third of eight; nothing where --shard is not given.
+[[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> shard_of(const bits_arguments& arguments);
+
+/// @throws usage_error  there is neither a MODEL nor what --merge puts together
+void require_model_or_merge(const bits_arguments& arguments);
+
+/// Reads what --merge names. `read` gives the saved result of a file, with its context; all of one model.
+/// @throws usage_error  they are of several models
+template <class Read>
+[[nodiscard]] auto read_shards(const bits_arguments& arguments, const Read& read)
+{
+    std::vector<decltype(read(std::string()))> shards;
+    for (const std::string& file : arguments.merge) {
+        shards.push_back(read(file));
+        const std::string &first = shards.front().context.model, &here = shards.back().context.model;
+        if (here != first)
+            throw usage_error(fmt::format("{} is of {}, and {} of {}; shards are of one model", arguments.merge.front(), first, file, here));
+    }
+    return shards;
+}
 
 /// What goes into the files besides results.
 [[nodiscard]] weightscope::bit_report_context context_of(const bits_arguments& arguments, const weightscope::model& m,

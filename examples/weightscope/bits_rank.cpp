@@ -1,17 +1,17 @@
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include <weightscope/io/bit_plan.hpp>
 #include <weightscope/report/bit_candidates_reader.hpp>
 #include <weightscope/report/bit_ranking_console.hpp>
 #include <weightscope/report/bit_ranking_csv.hpp>
@@ -34,29 +34,17 @@ struct bits_rank_arguments
     bits_arguments common;
     ws::rank_bits_options rank;
     ws::failing_share_options share;
-    std::string weights_in, search = "progressive", shard;
-    std::vector<std::string> merge, metrics;
+    std::string weights_in, after, search = "progressive";
+    std::vector<std::string> metrics;
     bool maximize = false, minimize = false, save_all_records = false;
     std::size_t top_k = 50, top_issues = 20;
 };
-
-// "2/8": the third of eight.
-std::optional<std::pair<std::size_t, std::size_t>> shard_of(const std::string& text)
-{
-    std::size_t number = 0, count = 0;
-    const char* end = text.data() + text.size();
-    const auto [slash, first] = std::from_chars(text.data(), end, number);
-    if (first != std::errc() || slash == end || *slash != '/')
-        return std::nullopt;
-    const auto [stop, second] = std::from_chars(slash + 1, end, count);
-    return second == std::errc() && stop == end && number < count ? std::optional(std::pair(number, count)) : std::nullopt;
-}
 
 bool talks(const bits_rank_arguments& a) { return !a.common.model.quiet && !uses_stdout(a.common.model); }
 
 ws::bit_ranking_json_options json_options_of(const bits_rank_arguments& a)
 {
-    return {.all_records = a.save_all_records || !a.shard.empty(), .top_k = a.top_k};
+    return {.all_records = a.save_all_records || !a.common.shard.empty(), .top_k = a.top_k};
 }
 
 template <class Result>
@@ -83,10 +71,10 @@ ws::rank_bits_options rank_options_of(const bits_rank_arguments& a, const ws::de
         for (const ws::metric_info& info : evaluator.metrics())
             options.metrics.push_back(info.name);
     }
-    if (const auto shard = shard_of(a.shard)) {
-        options.shard = shard->first;
-        options.shard_count = shard->second;
-    }
+    if (const auto shard = shard_of(a.common))
+        std::tie(options.shard, options.shard_count) = *shard;
+    if (!a.after.empty())
+        options.after = ws::read_bit_plan(a.after).flips;
     options.evaluation = evaluation_of(a.common, &evaluator);
     return options;
 }
@@ -98,6 +86,9 @@ int sample_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::a
     options.metric = a.rank.metric;
     options.goal = a.maximize ? ws::bit_goal::maximize : a.minimize ? ws::bit_goal::minimize : ws::bit_goal::harm;
     options.takes = selection_of(a.common).takes;
+    options.parts = a.common.select.parts;
+    if (const auto shard = shard_of(a.common))
+        std::tie(options.shard, options.shard_count) = *shard;
     options.evaluation = evaluation_of(a.common, &evaluator);
     const ws::detail::bit_sources sources = ws::detail::bit_sources_of(m);
     constexpr auto caller = "estimate_failing_share(model, evaluator, options)";
@@ -125,7 +116,9 @@ std::optional<std::vector<ws::bit_candidate>> candidates_of(const bits_rank_argu
 {
     if (!a.weights_in.empty())
         return ws::read_bit_candidates(a.weights_in);
-    auto chosen = select_weights(a.common, m, &evaluator, talks(a));
+    bits_arguments whole = a.common;  // the flips are cut into shards, not the choice
+    whole.shard.clear();
+    auto chosen = select_weights(whole, m, &evaluator, talks(a));
     return chosen ? std::optional(std::move(chosen->selection.candidates)) : std::nullopt;
 }
 
@@ -163,16 +156,23 @@ int rank_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::any
 int merge_files(const bits_rank_arguments& a)
 {
     require_outputs(a.common.model.outputs());
-    std::vector<ws::bit_ranking> shards;
-    ws::bit_report_context context;
-    for (const std::string& file : a.merge) {
-        ws::saved_bit_ranking saved = ws::read_bit_ranking(file);
-        if (!shards.empty() && saved.context.model != context.model)
-            throw usage_error(fmt::format("{} is of {}, and {} of {}; shards are of one model", a.merge.front(), context.model, file, saved.context.model));
-        context = std::move(saved.context);
-        shards.push_back(std::move(saved.ranking));
+    std::vector<ws::saved_bit_ranking> shards = read_shards(a.common, [](const std::string& file) { return ws::read_bit_ranking(file); });
+    const ws::bit_report_context context = shards.back().context;
+    if (shards.front().share) {
+        std::vector<ws::failing_share_result> shares;
+        for (ws::saved_bit_ranking& shard : shards) {
+            if (!shard.share)
+                throw usage_error("some of the shards are of a random sample and some are not; shards are of one search");
+            shares.push_back(std::move(*shard.share));
+        }
+        const ws::failing_share_result merged = ws::merge_failing_shares(shares);
+        write_result(a, merged, merged.ranking, context);
+        return exit_status::done;
     }
-    const ws::bit_ranking merged = ws::merge_bit_rankings(shards);
+    std::vector<ws::bit_ranking> rankings;
+    for (ws::saved_bit_ranking& shard : shards)
+        rankings.push_back(std::move(shard.ranking));
+    const ws::bit_ranking merged = ws::merge_bit_rankings(rankings);
     write_result(a, merged, merged, context);
     return exit_status::done;
 }
@@ -181,22 +181,24 @@ void require_rankable(const bits_rank_arguments& a)
 {
     if (a.maximize && a.minimize)
         throw usage_error("--maximize and --minimize contradict each other; give one of them");
-    if (!a.merge.empty())
+    require_model_or_merge(a.common);
+    if (!a.common.merge.empty())
         return;
-    if (a.common.model.location.empty())
-        throw usage_error("MODEL is missing, which only --merge can do without");
     require_consistent(a.common.evaluator);
     if (!a.common.evaluator.given())
         throw usage_error("ranking runs the model; give it --data, --text or --evaluator, or look at the bits without with: weightscope bits map");
-    if (!a.shard.empty() && a.search != "independent")
-        throw usage_error("--shard goes with --search independent");
+    if (!a.common.shard.empty() && a.search == "progressive")
+        throw usage_error("--shard: each step of a progressive search needs the best flip of all shards; rank step by step: --search independent --shard, "
+                          "then --merge, then the same --after the plan that it gave");
+    if (!a.after.empty() && a.search == "sample")
+        throw usage_error("--after goes with --search progressive or independent");
 }
 
 int run_bits_rank(const bits_rank_arguments& a)
 {
     return run_with_evaluators([&] {
         require_rankable(a);
-        if (!a.merge.empty())
+        if (!a.common.merge.empty())
             return merge_files(a);
         const ws::model m = open_for(a.common.model);
         opened_evaluators evaluators = open_evaluators(a.common.evaluator, m, {.use = evaluator_use::measure});
@@ -215,7 +217,6 @@ void add_bits_rank(CLI::App& bits, command& chosen)
     const auto arguments = std::make_shared<bits_rank_arguments>();
     bits_rank_arguments& a = *arguments;
     add_bits_arguments(*sub, a.common);
-    sub->get_option("MODEL")->required(false);
     sub->get_option("--csv")->description("write a table of the flips that move each figure most; - is stdout");
     const auto add_number = [&](const std::string& name, std::size_t& value, std::size_t least, const std::string& description) {
         return sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, 1'000'000'000));
@@ -235,10 +236,7 @@ void add_bits_rank(CLI::App& bits, command& chosen)
     sub->add_option("--margin", a.share.margin, "of --search sample: half of the interval (0.01)")->type_name("R")->check(number(1e-6, 1, "above 0 and below 1"));
     sub->add_option("--confidence", a.share.confidence, "of --search sample (0.95)")->type_name("R")->check(number(1e-6, 1, "above 0 and below 1"));
     sub->add_option("--threshold", a.share.threshold, "of --search sample: a flip fails that makes the metric worse by more (0.1)")->type_name("R")->check(number(0, 1e300, "of 0 or more"));
-    sub->add_option("--shard", a.shard, "rank only every N-th candidate from number I on, as 0/4; saves all records")
-        ->type_name("I/N")
-        ->check(CLI::Validator([](const std::string& text) { return shard_of(text) ? std::string() : fmt::format("'{}' is no shard; write the first of four as 0/4", text); }, ""));
-    add_list(*sub, "--merge", a.merge, "FILE.json", "put shards together that were ranked before (repeatable)");
+    sub->add_option("--after", a.after, "flips that are made first, and that the plan begins with: what bits rank wrote")->type_name("PLAN.json");
     sub->add_flag("--save-all-records", a.save_all_records, "write every flip to --output");
     add_number("--top-k", a.top_k, 0, "flips in each table of the files; 0: all (50)");
     add_number("--top-issues", a.top_issues, 0, "flips that are listed (20)");

@@ -19,6 +19,7 @@
 #include <weightscope/report/change_rules.hpp>
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/comparison_csv.hpp>
+#include <weightscope/report/comparison_document.hpp>
 #include <weightscope/report/comparison_json.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/markdown.hpp>
@@ -30,6 +31,7 @@
 #include "arguments.hpp"
 #include "chart_arguments.hpp"
 #include "command.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "rule_arguments.hpp"
 #include "terminal.hpp"
@@ -42,6 +44,7 @@ struct compare_arguments
     weightscope::name_filter_options names;
     std::string output;  // JSON; "-" is stdout, empty is none
     std::string csv, markdown;
+    page_arguments page;
     bool quiet = false;
     std::vector<std::string> methods;
     rule_arguments rules;
@@ -53,7 +56,7 @@ struct compare_arguments
 
     std::vector<output_argument> outputs() const
     {
-        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}});
+        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}, {"--html", page.html}});
     }
 };
 
@@ -164,6 +167,7 @@ int run_compare(const compare_arguments& arguments)
     const std::vector<output_argument> outputs = arguments.outputs();
     require_outputs(outputs);
     require_chart_folder(arguments.charts);
+    require_table_folder(arguments.page);
     side a = open_side(arguments.a), b = open_side(arguments.b);
     require_apart(a, arguments.a, outputs);
     require_apart(b, arguments.b, outputs);
@@ -174,11 +178,17 @@ int run_compare(const compare_arguments& arguments)
         write_output(arguments.output, weightscope::to_text(to_json(r)));
     if (!arguments.markdown.empty())
         write_output(arguments.markdown, to_markdown(r, {.top_issues = arguments.top}));
+    const auto charts = [&] { return std::vector{plot_layer_comparison(a.scan, with_names_of_a(b.scan, r))}; };
+    write_pages(arguments.page, arguments.top, [&] {
+        weightscope::report_document document = to_document(r);
+        document.charts = charts();
+        return document;
+    });
     const bool silent = arguments.quiet || uses_stdout(outputs);
     if (!silent)
         print(to_console(r, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200), .color = wants_color(), .top_issues = arguments.top}));
     if (!arguments.charts.folder.empty())
-        write_charts(arguments.charts, std::vector{plot_layer_comparison(a.scan, with_names_of_a(b.scan, r))}, silent);
+        write_charts(arguments.charts, charts(), silent);
     return status_of(r, arguments);
 }
 
@@ -200,6 +210,7 @@ void add_compare(CLI::App& tool, command& chosen)
     sub->add_option("--output", a.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub->add_option("--csv", a.csv, "write a table with one row per layer; - is stdout")->type_name("FILE");
     sub->add_option("--markdown", a.markdown, "write what was found and its tables for a review; - is stdout")->type_name("FILE.md");
+    add_page_arguments(*sub, a.page, false);
     sub->add_flag("--quiet", a.quiet, "print nothing but errors");
     const auto add_number = [&](const std::string& name, auto& value, std::size_t least, std::size_t most, const std::string& description) {
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));

@@ -16,6 +16,7 @@
 #include <weightscope/report/prune_charts.hpp>
 #include <weightscope/report/prune_console.hpp>
 #include <weightscope/report/prune_csv.hpp>
+#include <weightscope/report/prune_document.hpp>
 #include <weightscope/report/prune_json.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/apply_pruning.hpp>
@@ -26,6 +27,7 @@
 #include "chart_arguments.hpp"
 #include "command.hpp"
 #include "evaluator_arguments.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "terminal.hpp"
 
@@ -46,6 +48,7 @@ struct prune_arguments
     std::string gradients, fisher, hessian_diag, activations;
     ws::study_pruning_options options;
     std::string write, masks;
+    page_arguments page;
     chart_arguments charts;
     std::size_t top_issues = 10;
     std::string progress = "auto";
@@ -165,6 +168,7 @@ int run_study(const prune_arguments& a)
 {
     require_consistent(a);
     require_chart_folder(a.charts);
+    require_table_folder(a.page);
     ws::study_pruning_options options = options_of(a);
     const ws::model m = open_for(a.model);
     const bool wide = needs_hessian(options) && a.hessian_diag.empty() && a.fisher.empty();
@@ -198,6 +202,7 @@ int run_study(const prune_arguments& a)
     result.notes.insert(result.notes.end(), evaluators.notes.begin(), evaluators.notes.end());
     if (!a.model.csv.empty())
         write_output(a.model.csv, to_csv(result));
+    write_pages(a.page, a.top_issues, [&] { return to_document(result); });
     if (!a.model.output.empty())
         write_output(a.model.output, ws::to_text(to_json(result)));
     if (talks)
@@ -210,7 +215,7 @@ int run_study(const prune_arguments& a)
 
 int run_prune(prune_arguments a)
 {
-    a.model.more_outputs = {{"--masks", a.masks}};
+    a.model.more_outputs = {{"--masks", a.masks}, {"--html", a.page.html}, {"--markdown", a.page.markdown}};
     return run_with_evaluators([&] { return run_study(a); });
 }
 
@@ -292,6 +297,7 @@ void add_prune(CLI::App& tool, command& chosen)
     sub->add_flag("--plan", a.plan_only, "say what it would cost, and stop");
     sub->add_option("--write", a.write, "write the smaller model as a folder")->type_name("DIR")->check(no_stdout());
     sub->add_option("--masks", a.masks, "write the model in its own shapes with zeros for what goes")->type_name("OUT.safetensors")->check(no_stdout());
+    add_page_arguments(*sub, a.page);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "groups or matrices that are listed (10)");
     add_chart_arguments(*sub, a.charts);
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");

@@ -36,6 +36,7 @@
 #include <weightscope/report/quantization_diff_result.hpp>
 #include <weightscope/report/quantization_study_console.hpp>
 #include <weightscope/report/quantization_study_csv.hpp>
+#include <weightscope/report/quantization_study_document.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
 #include <weightscope/report/quantization_study_measures.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
@@ -44,6 +45,7 @@
 #include "chart_arguments.hpp"
 #include "command.hpp"
 #include "evaluator_arguments.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "quantize_measures.hpp"
 #include "terminal.hpp"
@@ -69,6 +71,7 @@ struct quantize_arguments
     std::string take;         // a variant
     std::vector<std::string> diff;
     quantize_measures measures;
+    page_arguments page;
     chart_arguments charts;
     std::size_t top_issues = 10;
     std::string progress = "auto";
@@ -281,6 +284,7 @@ int run_diff(const weightscope::model& m, const quantize_arguments& arguments)
         write_output(arguments.model.csv, to_csv(diff));
     if (!arguments.model.output.empty())
         write_output(arguments.model.output, weightscope::to_text(to_json(diff)));
+    write_pages(arguments.page, arguments.top_issues, [&] { return to_document(diff); });
     if (!arguments.model.quiet && !uses_stdout(arguments.model))
         print(to_console(diff, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
                                 .color = wants_color(),
@@ -306,7 +310,7 @@ void require_diff_alone(const quantize_arguments& a)
 
 int run_quantize(quantize_arguments arguments)
 {
-    arguments.model.more_outputs = {{"--write", arguments.write}, {"--pack", arguments.pack}};
+    arguments.model.more_outputs = {{"--write", arguments.write}, {"--pack", arguments.pack}, {"--html", arguments.page.html}, {"--markdown", arguments.page.markdown}};
     if (arguments.skip_first_last && arguments.quantize_first_last)
         throw usage_error("--skip-first-last and --quantize-first-last contradict each other; take one of them");
     require_diff_alone(arguments);
@@ -314,6 +318,7 @@ int run_quantize(quantize_arguments arguments)
         throw usage_error("--take names the variant for --write or --pack, and neither is given");
     require_consistent(arguments.measures);
     require_chart_folder(arguments.charts);
+    require_table_folder(arguments.page);
     const weightscope::model m = open_for(arguments.model);
     if (!arguments.diff.empty())
         return run_diff(m, arguments);
@@ -326,6 +331,7 @@ int run_quantize(quantize_arguments arguments)
         write_output(arguments.model.csv, to_csv(study));
     if (!arguments.model.output.empty())
         write_output(arguments.model.output, weightscope::to_text(to_json(study)));
+    write_pages(arguments.page, arguments.top_issues, [&] { return to_document(study); });
     if (!arguments.model.quiet && !uses_stdout(arguments.model))
         print(to_console(study, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
                                  .color = wants_color(),
@@ -415,6 +421,7 @@ void add_quantize(CLI::App& tool, command& chosen)
         ->check(no_stdout());
     sub->add_option("--pack", a.pack, "write packed codes, scales and zero points")->type_name("OUT.safetensors")->check(no_stdout());
     sub->add_option("--take", a.take, "the variant to write or pack (the recommended one)")->type_name("NAME");
+    add_page_arguments(*sub, a.page);
     add_chart_arguments(*sub, a.charts);
     add_number("--top-issues", a.top_issues, 0, 1'000'000'000, "rows of the table of the worst layers (10)");
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");

@@ -71,8 +71,7 @@ ws::activation_study_options activation_options_of(const quantize_measures& a)
 
 std::string plan_text(const ws::model_quality_plan& plan)
 {
-    const std::size_t calls = plan.counts.losses + plan.counts.outputs + plan.counts.measures;
-    return fmt::format("plan: {} forward passes ({} losses, {} outputs), about {:.3g} s, {:.3g} MB of outputs kept\n", calls, plan.counts.losses,
+    return fmt::format("plan: {} forward passes ({} losses, {} outputs), about {:.3g} s, {:.3g} MB of outputs kept\n", plan.calls(), plan.counts.losses,
                        plan.counts.outputs, plan.seconds, plan.memory_bytes / 1e6);
 }
 
@@ -89,15 +88,18 @@ template <class E>
 void watch_activations(E& evaluator, const ws::model& m, ws::quantization_study_result& study, const quantize_measures& a, ws::quality_meter* meter,
                        const measures_told& how)
 {
-    if constexpr (ws::activation_changing_evaluator<E> && ws::activation_evaluator<E>) {
-        ws::activation_study_result activations = ws::study_activations(evaluator, activation_options_of(a), how.progress);
-        if (meter)
+    if (!ws::detail::shows_activations(evaluator))
+        throw usage_error("--activations: the program of --evaluator does not show what enters its layers; let it answer 'batches N activations', "
+                          "or use --data or --text");
+    ws::activation_study_result activations = ws::study_activations(evaluator, activation_options_of(a), how.progress);
+    if (meter) {
+        if constexpr (ws::activation_changing_evaluator<E>)
             activations = ws::measure_activation_losses(evaluator, std::move(activations), *meter, weights_of(m, study, *meter),
                                                         study.variants[study.recommended].name, how.progress);
-        study.activations = std::move(activations);
-    } else {
-        throw usage_error("--activations: the program of --evaluator does not show what enters its layers; use --data or --text");
+        else if (study.evaluation)
+            study.evaluation->notes.emplace_back("losses with quantized activations are not measured: a program cannot have them replaced");
     }
+    study.activations = std::move(activations);
 }
 
 }  // namespace
@@ -144,7 +146,7 @@ void require_consistent(const quantize_measures& a)
     if (a.evaluate && !a.run.given())
         throw usage_error("--evaluate runs the model; give --data, --text or --evaluator too");
     if (!a.activations.empty() && !a.run.given())
-        throw usage_error("--activations runs the model; give --data or --text too");
+        throw usage_error("--activations runs the model; give --data, --text or --evaluator too");
     if (a.run.given() && !runs)
         throw usage_error("--data, --text and --evaluator say what to run the model on, and neither --evaluate nor --activations asks for that");
     if (a.plan_only && !a.evaluate)
@@ -166,7 +168,8 @@ measured_study measure(const ws::model& m, ws::quantization_study_result study, 
             if (how.talks || a.plan_only) {
                 for (const std::string& note : evaluators.notes)
                     print(note + "\n");
-                const std::size_t observers = a.activations.empty() ? 0 : activation_options_of(a).per_token ? 2 : activation_options_of(a).observers.size() + 1;
+                const bool changes = ws::activation_changing_evaluator<std::remove_cvref_t<decltype(evaluator)>>;
+                const std::size_t observers = a.activations.empty() || !changes ? 0 : activation_options_of(a).per_token ? 2 : activation_options_of(a).observers.size() + 1;
                 print(plan_text(meter->plan(result.study.variants.size() + observers)) + "\n");
             }
             if (a.plan_only) {

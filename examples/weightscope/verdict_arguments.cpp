@@ -1,14 +1,17 @@
 #include "verdict_arguments.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/baseline_report.hpp>
+#include <weightscope/report/chart_files.hpp>
 #include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>
+#include <weightscope/report/document_csv.hpp>
 #include <weightscope/report/html.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/judge.hpp>
@@ -17,6 +20,7 @@
 #include <weightscope/report/plans_json.hpp>
 #include <weightscope/report/quantization_plan.hpp>
 #include <weightscope/report/sarif.hpp>
+#include <weightscope/report/scan_document.hpp>
 #include <weightscope/report/scan_reader.hpp>
 
 #include "command.hpp"
@@ -79,6 +83,7 @@ void add_verdict_arguments(CLI::App& sub, verdict_arguments& arguments)
     };
     add_file("--html", arguments.html, "FILE.html", "write a page to mail, print or open offline; - is stdout");
     add_file("--markdown", arguments.markdown, "FILE.md", "write the verdict and its tables for a review; - is stdout");
+    sub.add_option("--tables", arguments.tables, "write every table into this folder, as CSV: findings, figures that stand out, plans, rules")->type_name("DIR");
     add_file("--sarif", arguments.sarif, "FILE.sarif", "write the findings as SARIF 2.1.0; - is stdout");
     add_file("--junit", arguments.junit, "FILE.xml", "write a test per layer, which fails as --fail-on says; - is stdout");
     add_file("--plans", arguments.plans, "FILE.json", "write the formats and ranks that the scan recommends; - is stdout");
@@ -86,6 +91,8 @@ void add_verdict_arguments(CLI::App& sub, verdict_arguments& arguments)
 
 std::optional<weightscope::scan_result> read_baseline(const verdict_arguments& arguments)
 {
+    if (!arguments.tables.empty())
+        weightscope::prepare_chart_folder(arguments.tables);
     return arguments.baseline.empty() ? std::nullopt : std::optional(weightscope::read_scan(arguments.baseline));
 }
 
@@ -117,6 +124,9 @@ void write_verdict(const weightscope::scan_result& scan, const verdict& v, const
                                                      {.top_issues = arguments.top_issues,
                                                       .heavy_tails = arguments.rules.preset == "heavy-tail",
                                                       .baseline = v.baseline}));
+    if (!arguments.tables.empty())
+        for (const auto& [name, text] : to_csv_files(to_document(scan, v.health, v.baseline)))
+            write_output((std::filesystem::path(arguments.tables) / name).string(), text);
     if (!arguments.sarif.empty())
         write_output(arguments.sarif, weightscope::to_text(to_sarif(scan, v.health, v.baseline)));
     if (!arguments.junit.empty())

@@ -23,6 +23,7 @@ struct verdict_arguments
     std::string fail_on = "never";
     std::string baseline;                            ///< a saved scan, or empty
     std::string html, markdown, sarif, junit, plans;  ///< "-" is stdout, empty is none
+    std::string tables;                              ///< a folder, empty is none
 
     [[nodiscard]] std::vector<output_argument> outputs() const;
 };
@@ -34,11 +35,12 @@ struct verdict
     std::optional<weightscope::baseline_comparison> baseline;
 };
 
-/// Adds --preset, --threshold, --top-issues, --fail-on, --baseline, --html, --markdown, --sarif, --junit and --plans to a command.
+/// Adds --preset, --threshold, --top-issues, --fail-on, --baseline, --html, --markdown, --tables, --sarif, --junit and --plans to a command.
 void add_verdict_arguments(CLI::App& sub, verdict_arguments& arguments);
 
-/// The scan that --baseline names, before hours of work are spent on the other one.
-/// @throws weightscope::io_error  it cannot be read
+/// The scan that --baseline names, before hours of work are spent on the other one; a folder for --tables is made.
+/// @throws weightscope::io_error     it cannot be read
+/// @throws weightscope::write_error  nothing can be written to the folder
 [[nodiscard]] std::optional<weightscope::scan_result> read_baseline(const verdict_arguments& arguments);
 
 /// Judges both scans by the same rules, so that what differs is the models.

@@ -18,6 +18,7 @@
 #include <weightscope/io/natural_order.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/report/change_rules.hpp>
+#include <weightscope/report/comparison_document.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/markdown.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>
@@ -28,6 +29,7 @@
 #include "arguments.hpp"
 #include "chart_arguments.hpp"
 #include "command.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "rule_arguments.hpp"
 #include "terminal.hpp"
@@ -42,6 +44,7 @@ struct watch_arguments
     weightscope::name_filter_options names;
     std::string output;  // JSON; "-" is stdout, empty is none
     std::string csv, markdown;
+    page_arguments page;
     bool quiet = false;
     bool follow = false;
     double interval = 2, idle_limit = 0;  // seconds; no limit where 0
@@ -55,7 +58,7 @@ struct watch_arguments
 
     std::vector<output_argument> outputs() const
     {
-        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}});
+        return wanted_outputs({{"--output", output}, {"--csv", csv}, {"--markdown", markdown}, {"--html", page.html}});
     }
     bool silent() const { return quiet || uses_stdout(outputs()); }
 };
@@ -98,6 +101,8 @@ public:
             write_output(arguments_.output, weightscope::to_text(to_json(r)));
         if (!arguments_.markdown.empty() && (arguments_.markdown != "-" || done_))
             write_output(arguments_.markdown, to_markdown(r, {.top_issues = arguments_.top_issues}));
+        if (arguments_.page.html != "-" || done_)
+            write_pages(arguments_.page, arguments_.top_issues, [&] { return to_document(r); });
     }
 
     int finish()
@@ -179,6 +184,7 @@ int run_watch(const watch_arguments& arguments)
     watch w(arguments);
     require_outputs(arguments.outputs());
     require_chart_folder(arguments.charts);
+    require_table_folder(arguments.page);
     if (arguments.follow)
         follow(w, arguments);
     else {
@@ -204,6 +210,7 @@ void add_watch(CLI::App& tool, command& chosen)
     sub->add_option("--output", a.output, "write the result as JSON; - is stdout")->type_name("FILE.json");
     sub->add_option("--csv", a.csv, "write a table with one row per checkpoint and layer; - is stdout")->type_name("FILE");
     sub->add_option("--markdown", a.markdown, "write what was found and its tables for a review; - is stdout")->type_name("FILE.md");
+    add_page_arguments(*sub, a.page, false);
     sub->add_flag("--quiet", a.quiet, "print nothing but errors");
     sub->add_flag("--follow", a.follow, "wait for checkpoints that training adds to the folder; files are written after each, so that Ctrl-C loses nothing");
     sub->add_option("--interval", a.interval, "seconds between looks at the folder (2)")->type_name("S")->check(CLI::Range(0.01, 86400.0));

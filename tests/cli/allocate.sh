@@ -4,6 +4,7 @@ set -u
 # shellcheck source=tests/cli/check.bash
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
+sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
 
 export COLUMNS=160  # no line is broken
 "$SICK_SAMPLE" m.safetensors >/dev/null || fail "no sample"
@@ -45,6 +46,70 @@ assert plan["settings"]["size"] == 9 * 2**20
 PYTHON
 run 0 compare m.safetensors wide.safetensors
 rm small.safetensors wide.safetensors
+
+# so is what is packed of the types of runtimes
+run 0 allocate m.safetensors --size 8MiB --candidates q4_0,q8_0,mxfp4,nf4-g64,fp8-e4m3 --pack small.safetensors --output plan.json --quiet
+python3 - <<'PYTHON' || fail "the packed file of other grids"
+import json, os
+assert os.path.getsize("small.safetensors") == json.load(open("plan.json"))["file_bytes"] <= 8 * 2**20
+PYTHON
+rm small.safetensors
+
+# other budgets, alone and beside bytes
+run 0 allocate m.safetensors --bops 4e8 --candidates int4-g64,int8-per-channel-sym,keep --no-rules --output plan.json
+fits_schema plan.json allocate
+prints "No other choice within 4e+08 bit operations loses less" out
+run 0 allocate m.safetensors --bops 2e8 --activation-bits 8 --candidates int4-g64,int8-per-channel-sym,keep --no-rules --output half.json --quiet
+python3 - <<'PYTHON' || fail "bit operations"
+import json
+plan, half = json.load(open("plan.json")), json.load(open("half.json"))
+assert plan["budget_bytes"] is None and [b["name"] for b in plan["budgets"]] == ["bit operations"]
+bits = {"keep": 32, "int4-g64": 4, "int8-per-channel-sym": 8}
+planned = sum(16 * item["parameters"] * bits[item["format"]] for item in plan["items"])
+assert planned <= plan["budgets"][0]["used"] <= 4e8
+assert [i["format"] for i in plan["items"]] == [i["format"] for i in half["items"]]
+with open("latency.csv", "w") as table:
+    print("layer,scheme,latency", file=table)
+    for item in plan["items"]:
+        for name in item["layers"]:
+            for scheme, latency in ("int4-g64", 1.5), ("int8-per-channel-sym", 1), ("keep", 3):
+                print(f"{name},{scheme},{latency}", file=table)
+PYTHON
+run 0 allocate m.safetensors --latency-table latency.csv --latency-budget 20 --bits-per-weight 19 --candidates int4-g64,int8-per-channel-sym,keep --no-rules --output plan.json
+fits_schema plan.json allocate
+python3 - <<'PYTHON' || fail "latencies"
+import json
+plan = json.load(open("plan.json"))
+assert [b["name"] for b in plan["budgets"]] == ["bytes", "latency"]
+time = sum({"int4-g64": 1.5, "int8-per-channel-sym": 1, "keep": 3}[item["format"]] * len(item["layers"]) for item in plan["items"])
+assert abs(plan["budgets"][1]["used"] - time) < 1e-9 and time <= 20, time
+PYTHON
+rm half.json latency.csv
+
+# losses that are measured by running the model: every layer in every format, with standard errors over the batches
+run_it=(--data "$sample/held_out.npy" --predict-after 31 --eval-samples 48 --batch-size 16)
+small=(--bits-per-weight 14 --include 'layers.[01].mlp' --candidates int4-g64,int8-per-channel-sym --no-rules)
+run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --output measured.json --html measured.html --csv measured.csv
+fits_schema measured.json allocate
+prints "plan: 6 layers in 2 formats on 3 batches: 39 forward passes, about " out
+prints "rise of the loss, measured layer by layer" out
+python3 - <<'PYTHON' || fail "measured losses"
+import json
+plan = json.load(open("measured.json"))
+assert plan["settings"]["loss"] == "measured" and plan["loss_source"] == "measured on 3 batches" and plan["standard_error"] > 0
+for item in plan["items"]:
+    four, eight = item["options"]
+    assert four["standard_error"] > 0 and four["loss"] > eight["loss"] - 3 * (four["standard_error"] + eight["standard_error"]), item
+PYTHON
+run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --loss measured --plan
+prints "39 forward passes" out
+[ "$(wc -l <out)" -eq 2 ] || fail "--plan prints more than the plan"
+for loss in "curvature --probes 2" "curvature --curvature diagonal --probes 2" fisher relative_activation_error; do
+    # shellcheck disable=SC2086  # words
+    run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --loss $loss --output plan.json
+    fits_schema plan.json allocate
+done
+rm measured.html measured.csv measured.json
 
 # ties, pins, limits and losses of one's own
 cat >losses.csv <<'CSV'
@@ -94,26 +159,88 @@ run 0 allocate m.safetensors --bits-per-weight 20 --candidates int4-g64,int8-per
     --recipe compressed-tensors=config.json --recipe llm-compressor=recipe.yaml --recipe json=recipe.json --recipe csv=recipe.csv
 prints "types.txt for llama-quantize: " out
 grep -qF '^blk\.0\.attn_qkv\.weight$=' types.txt || fail "types.txt: $(head -n 2 types.txt)"
-python3 -c 'import json; assert json.load(open("config.json"))["quant_method"] == "compressed-tensors"' || fail "config.json"
+python3 - <<'PYTHON' || fail "config.json and recipe.yaml"
+import json
+config = json.load(open("config.json"))
+assert config["quant_method"] == "compressed-tensors"
+try:
+    import yaml
+except ImportError:
+    print("recipe.yaml is not read: there is no PyYAML")
+else:
+    modifier = yaml.safe_load(open("recipe.yaml"))["default_stage"]["default_modifiers"]["QuantizationModifier"]
+    assert modifier["ignore"] == config["ignore"]
+    for name, group in config["config_groups"].items():
+        assert modifier["config_groups"][name] == {"targets": group["targets"], "weights": group["weights"]}, name
+PYTHON
 fits_schema recipe.json allocate
-rm types.txt config.json recipe.yaml recipe.json recipe.csv
+# each line of the list for llama-quantize names one tensor of the file, and the names of Hugging Face become those
+if [ -n "${WEIGHTSCOPE_TEST_MODELS:-}" ]; then
+    for model in derived__llama2xs-mixed-q4_0-q4_1-q5_0-q5_1-q8_0.gguf ollama__ollama__llama-2-tiny-random.gguf derived__retsim-kquants-q2k-q6k.gguf derived__llama2xs-f16.safetensors; do
+        run 0 allocate "$WEIGHTSCOPE_TEST_MODELS/$model" --bits-per-weight 24 --candidates q4_0,q8_0,keep --no-rules --recipe llama-quantize=types.txt --quiet
+        names=${model/derived__llama2xs-f16.safetensors/derived__llama2xs-mixed-q4_0-q4_1-q5_0-q5_1-q8_0.gguf}
+        run 0 inspect "$WEIGHTSCOPE_TEST_MODELS/$names" --output names.json --quiet
+        python3 - <<'PYTHON' || fail "types of $model"
+import json, re
+tensors = json.load(open("names.json"))["tensors"]
+matrices = [t["name"] for t in tensors if len(t["shape"]) >= 2]
+lines = [line.rsplit("=", 1) for line in open("types.txt").read().splitlines()]
+assert lines
+for pattern, kind in lines:
+    assert sum(re.search(pattern, name) is not None for name in matrices) == 1, (pattern, matrices)
+PYTHON
+        rm types.txt names.json
+    done
+else
+    echo "the names of GGUF files are not checked: WEIGHTSCOPE_TEST_MODELS is not set"
+fi
+rm -f types.txt config.json recipe.yaml recipe.json recipe.csv
 run 0 allocate m.safetensors --bits-per-weight 20 --candidates int4-g64,keep --charts charts --quiet
 [ -s charts/allocation_front.svg ] || fail "no chart"
 rm -r charts
 
 # what cannot be done is told in one line, and leaves nothing
-refuses 2 "there is no budget; give --bits-per-weight or --size" allocate m.safetensors
-refuses 2 "--bits-per-weight and --size are two budgets; take one of them" allocate m.safetensors --bits-per-weight 4 --size 1MB
+refuses 2 "there is no budget; give --bits-per-weight or --size, or --bops, or --latency-table with --latency-budget" allocate m.safetensors
+refuses 2 "--bits-per-weight and --size are two budgets of bytes; take one of them" allocate m.safetensors --bits-per-weight 4 --size 1MB
 refuses 2 "the budget is * bytes (1 bits per weight), and the smallest plan takes * bytes (* bits per weight), * of them for tensors that are kept; *" \
     allocate m.safetensors --bits-per-weight 1
 refuses 2 "--candidates: no scheme is named 'int9', *" allocate m.safetensors --bits-per-weight 4 --candidates int9
-refuses 2 "--loss activation_error needs --imatrix" allocate m.safetensors --bits-per-weight 4 --loss activation_error
+refuses 2 "--loss activation_error needs --imatrix, or --data, --text or --evaluator" allocate m.safetensors --bits-per-weight 4 --loss activation_error
 refuses 2 "--sensitivity and --trace each say what the loss is; take one of them" allocate m.safetensors --bits-per-weight 4 --sensitivity a --trace b
 refuses 2 "--recipe: 'gguf' is none of llama-quantize, compressed-tensors, llm-compressor, onnxruntime, json, csv; see: *" \
     allocate m.safetensors --bits-per-weight 4 --recipe gguf=x
 refuses 2 "--pin: 'x' is no REGEX=FORMAT; see: *" allocate m.safetensors --bits-per-weight 4 --pin x
 refuses 2 "--min: 'a=b' is no REGEX=BITS; see: *" allocate m.safetensors --bits-per-weight 4 --min a=b
 refuses 2 "--size: *" allocate m.safetensors --size lots
+refuses 2 "--sensitivity and --data each say what the loss is; take one of them" allocate m.safetensors --bits-per-weight 4 --sensitivity a --data b
+refuses 2 "--data runs the model, which --loss error does not need" allocate m.safetensors --bits-per-weight 4 --loss error --data b
+refuses 2 "--loss measured needs --data, --text or --evaluator" allocate m.safetensors --bits-per-weight 4 --loss measured
+refuses 2 "--plan tells what --loss measured would cost, and that is not asked for" allocate m.safetensors --bits-per-weight 4 --plan
+refuses 2 "--latency-table and --latency-budget belong together; give both or neither" allocate m.safetensors --bits-per-weight 4 --latency-budget 3
+refuses 2 "the budget is 1000 for bit operations, and no plan takes less than *; ask for that much, or allow smaller candidates or more tensors" \
+    allocate m.safetensors --bops 1000
+
+# numbers that are none are one clear error, wherever they stand
+printf 'layer,scheme,value\na,int4-g64,nan\n' >nan.csv
+printf 'layer,trace,standard_error\na,1,inf\n' >inf.csv
+printf 'layer,scheme,latency\na,keep,-1\n' >negative.csv
+python3 - <<'PYTHON'
+import json, struct
+name = "transformer.h.0.attn.c_proj.weight"
+data = open("m.safetensors", "rb").read()
+shape = json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])[name]["shape"]
+count = shape[0] * shape[1]
+for path, odd in ("nan.safetensors", float("nan")), ("inf.safetensors", float("inf")), ("negative.safetensors", -1.0):
+    text = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * count]}}).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + struct.pack("<f", 1.0) * (count - 1) + struct.pack("<f", odd))
+PYTHON
+refuses 3 "nan.csv: entry 1: value: is 'nan', expected a finite number" allocate m.safetensors --bits-per-weight 20 --sensitivity nan.csv
+refuses 3 "inf.csv: entry 1: standard_error: is 'inf', expected a finite number from 0 on" allocate m.safetensors --bits-per-weight 20 --trace inf.csv
+refuses 3 "negative.csv: entry 1: latency: is -1, expected 0 or more" allocate m.safetensors --latency-table negative.csv --latency-budget 1
+refuses 3 "nan.safetensors: tensor 'transformer.h.0.attn.c_proj.weight': *" allocate m.safetensors --bits-per-weight 20 --hessian-diag nan.safetensors
+refuses 3 "inf.safetensors: tensor 'transformer.h.0.attn.c_proj.weight': *" allocate m.safetensors --bits-per-weight 20 --hessian-diag inf.safetensors
+refuses 3 "negative.safetensors: tensor 'transformer.h.0.attn.c_proj.weight': *" allocate m.safetensors --bits-per-weight 20 --fisher negative.safetensors
+rm nan.csv inf.csv negative.csv nan.safetensors inf.safetensors negative.safetensors
 refuses 3 "none.csv: *" allocate m.safetensors --bits-per-weight 20 --sensitivity none.csv
 refuses 2 "m.safetensors: is the model itself; name another file for the result" allocate m.safetensors --bits-per-weight 20 --pack m.safetensors
 refuses 4 "missing/p: cannot be written: *" allocate m.safetensors --bits-per-weight 20 --pack missing/p
@@ -121,7 +248,7 @@ nothing_but m.safetensors plan.json plan.csv own.json tied.json losses.csv
 
 run 0 allocate --help
 for option in --bits-per-weight --size --candidates --loss --sensitivity --imatrix --hessian-diag --fisher --trace --tie --pin --min --max --no-rules --low-rank --pareto \
-    --recipe --write --pack --charts --embeddings --threads; do
+    --bops --latency-table --latency-budget --data --evaluator --curvature --html --markdown --recipe --write --pack --charts --embeddings --threads; do
     prints "$option" out
 done
 finish

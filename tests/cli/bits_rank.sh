@@ -63,7 +63,7 @@ PYTHON
 # what cannot be done
 refuses 2 "ranking runs the model; give it --data, --text or --evaluator*" bits rank "$sample"
 refuses 2 "--maximize and --minimize contradict each other; give one of them" bits rank "$sample" --maximize --minimize
-refuses 2 "--shard goes with --search independent" bits rank "$sample" "${run_it[@]}" --shard 0/2
+refuses 2 "--shard: each step of a progressive search needs the best flip of all shards; rank step by step: *" bits rank "$sample" "${run_it[@]}" --shard 0/2
 refuses 2 "--shard: '2/2' is no shard; write the first of four as 0/4*" bits rank "$sample" --shard 2/2
 refuses 2 "MODEL is missing, which only --merge can do without" bits rank
 refuses 2 "the evaluator has no figure 'speed', expected one of loss, accuracy" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --metric speed

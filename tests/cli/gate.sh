@@ -133,6 +133,23 @@ agree critical 0
 run 0 report scan.json --fail-on critical --baseline scan.json --threshold near_singular.critical=10
 prints "0 new, 0 worse, 6 known, 0 resolved" out
 
+# every table of it as CSV
+run 0 report scan.json --baseline before.json --tables tables --quiet
+[ "$(cd tables && echo *)" = "beside-the-baseline.csv condition-numbers.csv findings.csv formats-to-quantize-to.csv heavy-tails.csv quantization.csv ranks-of-two-factors.csv rules.csv sparsity.csv" ] \
+    || fail "tables: $(cd tables && echo *)"
+python3 - <<'PYTHON' || fail "the tables"
+import csv, json
+read = lambda name: list(csv.DictReader(open(f"tables/{name}.csv", newline="")))
+health = json.load(open("scan.json"))["health"]
+told = [(f["rule"], f["layer"] or "") for level in ("critical", "warning", "info") for f in health[level]]
+assert [(row["rule"], row["layer"]) for row in read("findings")] == told
+states = [row["state"] for row in read("beside-the-baseline")]
+assert states.count("new") == 1 and states.count("worse") == 1 and states.count("resolved") == 1, states
+assert len(read("beside-the-baseline")) == len(told) + 1
+assert [row["rule"] for row in read("rules")] == [rule["id"] for rule in health["rules"]]
+PYTHON
+rm -r tables
+
 # names that are no names, and paths that need care
 python3 - <<'PYTHON'
 import json
@@ -158,6 +175,46 @@ assert "``` a\\|b`c``d`@everyone <b> ```" in rows[1], rows[1]          # code: n
 outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
 assert "@" not in outside and "<" not in outside, outside
 PYTHON
+
+# a finding is in the shard that holds its layer, and all files of the model are artifacts
+python3 - <<'PYTHON'
+import json, os, struct
+data = open("m.safetensors", "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header, body = json.loads(data[8:8 + length]), data[8 + length:]
+metadata, names = header.pop("__metadata__", None), list(header)
+os.mkdir("sharded model")
+index = {}
+for k in range(2):
+    entries, blob = {}, b""
+    for name in names[k::2]:
+        begin, end = header[name]["data_offsets"]
+        entries[name] = dict(header[name], data_offsets=[len(blob), len(blob) + end - begin])
+        blob += body[begin:end]
+        index[name] = f"model-0000{k + 1}-of-00002.safetensors"
+    text = json.dumps(entries).encode()
+    open(f"sharded model/model-0000{k + 1}-of-00002.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + blob)
+json.dump({"weight_map": index}, open("sharded model/model.safetensors.index.json", "w"))
+PYTHON
+run 0 scan "sharded model" --output shards.json --sarif shards.sarif --html shards.html --quiet
+fits_schema shards.json scan
+fits_schema shards.sarif sarif
+python3 - <<'PYTHON' || fail "the shards"
+import json
+index = json.load(open("sharded model/model.safetensors.index.json"))["weight_map"]
+scan, run = json.load(open("shards.json")), json.load(open("shards.sarif"))["runs"][0]
+assert all(layer["file"].endswith("/" + index[name]) for name, layer in scan["layers"].items())
+uris = [artifact["location"]["uri"] for artifact in run["artifacts"]]
+assert uris[0] == "sharded%20model" and sorted(uris[1:]) == [f"sharded%20model/model-0000{k}-of-00002.safetensors" for k in (1, 2)], uris
+assert len({index[r["locations"][0]["logicalLocations"][0]["name"]] for r in run["results"] if "logicalLocations" in r["locations"][0]}) == 2
+for result in run["results"]:
+    place = result["locations"][0]
+    uri, layer = place["physicalLocation"]["artifactLocation"]["uri"], place.get("logicalLocations", [{"name": None}])[0]["name"]
+    assert uri == ("sharded%20model/" + index[layer] if layer else "sharded%20model"), (uri, layer)
+    assert uris[place["physicalLocation"]["artifactLocation"]["index"]] == uri
+PYTHON
+prints "Lies in sharded model/model-00001-of-00002.safetensors" shards.html
+rm -r "sharded model" shards.json shards.sarif shards.html
 
 # what cannot be read or written is told before the work
 refuses 3 "nowhere.json: *" scan m.safetensors --baseline nowhere.json

@@ -97,7 +97,8 @@ same, other = (json.load(open(name))["layers"]["w"] for name in ("same.json", "o
 for layer in (same, other):
     layer.pop("dtype")
     layer.pop("seconds", None)
-sys.exit(same != other)
+file = other.pop("file", "")    # named where it is not the model's own
+sys.exit(same != other or file.endswith("external.data") != (sys.argv[1] == "external.onnx"))
 PYTHON
     done
     refuses 3 "external.onnx: byte *: tensor 'w': external_data: the file 'external.data' is not there; download it as well" \

@@ -49,6 +49,6 @@ assert scan["health"]["score"] <= 39 and len(scan["layers"]) == 2
 PYTHON
 run 3 report missing.json    # a saved scan tells it too
 prints "is not there" out
-refuses 3 "the shard 'model-00002-of-00002.safetensors' is missing; download it as well" inspect model
+refuses 3 "model: the shard 'model-00002-of-00002.safetensors' is missing; download it as well" inspect model
 
 finish

@@ -80,11 +80,17 @@ run 0 prune uniform --ratio 0.1 --output again.json
 python3 -c 'import json; assert json.load(open("again.json"))["model"]["parameters"] <= 0.7 * 495744' || fail "again.json"
 
 # with data: methods side by side
-run 0 prune "$sample" --data "$data" "${few[@]}" --method wanda --compare taylor,random,magnitude --granularity row --ratio 0.5 --output rows.json --csv rows.csv
+run 0 prune "$sample" --data "$data" "${few[@]}" --method wanda --compare taylor,random,magnitude --granularity row --ratio 0.5 --output rows.json --csv rows.csv \
+    --markdown rows.md --html rows.html
 for text in "plan: " "(whole model)" "* wanda" "compared within their row" "scores are from 64 rows"; do
     prints "$text" out
 done
 fits_schema rows.json prune
+for text in '| method | removed | loss | change | perplexity |' '| `* wanda` | 50.00 % |' 'scored by |w| √(Σ x²)'; do
+    prints "${text//|w|/\\|w\\|}" rows.md
+done
+prints "<!DOCTYPE html>" rows.html
+prints "* wanda" rows.html
 python3 - <<'PYTHON' || fail "rows.json"
 import csv, json
 study = json.load(open("rows.json"))
@@ -95,7 +101,10 @@ loss = {m["method"]: m["after"]["loss"] for m in study["methods"]}
 assert loss["wanda"] < loss["random"] and loss["magnitude"] < loss["random"], loss
 for m in study["methods"]:
     assert abs(m["actual_ratio"] - 0.5) < 1e-12 and 0 <= m["overlap"] <= 1
-    assert 0 <= m["after"]["top1_agreement"] <= 1 and m["after"]["kl_divergence"] >= 0
+    after = m["after"]
+    assert 0 <= after["top1_agreement"] <= 1 and after["kl_divergence"] >= 0 and after["loss_change_error"] is None
+    assert abs(after["loss"] - study["before"]["loss"] - after["loss_change"]) < 1e-9 and after["outputs_rmse"] > 0
+    assert [f["name"] for f in after["figures"]] == ["accuracy"]
 assert study["methods"][0]["overlap"] == 1
 assert len(list(csv.DictReader(open("rows.csv")))) == 35
 PYTHON

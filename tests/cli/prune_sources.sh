@@ -75,6 +75,23 @@ def llama(folder):
     open("text.txt", "wb").write(text)
     write_npy("tokens.npy", [list(text[i:i + 32]) for i in range(0, 1600, 32)])
 
+# The same blocks with four experts each.
+def mixtral(folder):
+    os.mkdir(folder)
+    stream = random.Random(3)
+    shapes = [("model.embed_tokens.weight", [256, 8])]
+    for i in range(2):
+        at = f"model.layers.{i}."
+        shapes += [(at + "input_layernorm.weight", [8]), (at + "self_attn.q_proj.weight", [8, 8]), (at + "self_attn.k_proj.weight", [4, 8]),
+                   (at + "self_attn.v_proj.weight", [4, 8]), (at + "self_attn.o_proj.weight", [8, 8]), (at + "post_attention_layernorm.weight", [8]),
+                   (at + "block_sparse_moe.gate.weight", [4, 8])]
+        for e in range(4):
+            shapes += [(f"{at}block_sparse_moe.experts.{e}.{n}.weight", s) for n, s in (("w1", [12, 8]), ("w2", [8, 12]), ("w3", [12, 8]))]
+    write_safetensors(folder + "/model.safetensors", [random_tensor(stream, n, s, 0.5) for n, s in shapes + [("model.norm.weight", [8])]])
+    json.dump({"model_type": "mixtral", "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+               "num_key_value_heads": 2, "vocab_size": 256, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+               "hidden_act": "silu", "tie_word_embeddings": True, "num_local_experts": 4, "num_experts_per_tok": 2}, open(folder + "/config.json", "w"))
+
 # The trained sample as llama.cpp's converter writes it: other names, query and key rows in another order.
 def gguf(folder, path):
     tensors = read_safetensors(folder + "/model.safetensors")
@@ -105,6 +122,7 @@ def gguf(folder, path):
 
 moe("moe")
 llama("llama")
+mixtral("mixtral")
 gguf(sys.argv[1], "sample.gguf")
 PYTHON
 python3 models.py "$sample" || fail "models.py"
@@ -152,10 +170,46 @@ targets = [[[v + stream.gauss(0, 0.05) for v in forward(start, x)] for x in batc
 def loss(w, b):
     return sum((y - t) ** 2 / 2 for x, target in zip(inputs[b], targets[b]) for y, t in zip(forward(w, x), target))
 
-print("batches", len(inputs), "gradient", "outputs", flush=True)
+# What enters each layer of an expert, and 1 for the rows that are routed to it.
+def activations(w, b):
+    shown = {}
+    for e in range(4):
+        own = lambda n: f"{at}experts.{e}.{n}.weight"
+        rows, routed = [], []
+        for x in inputs[b]:
+            gates = times(w[at + "gate.weight"], x)
+            routed.append(int(e in sorted(range(4), key=lambda e: -gates[e])[:2]))
+            rows.append([a / (1 + math.exp(-a)) * c for a, c in zip(times(w[own("w1")], x), times(w[own("w3")], x))])
+        for n, entering in (("w1", inputs[b]), ("w3", inputs[b]), ("w2", rows)):
+            shown[own(n)] = entering, routed
+    return shown
+
+def write_activations(path, shown):
+    header, data = {}, b""
+    for name, (rows, counts) in shown.items():
+        for key, kind, shape, raw in ((name, "F32", [len(rows), len(rows[0])], b"".join(struct.pack(f"<{len(r)}f", *r) for r in rows)),
+                                      (name + ".rows", "U8", [len(rows)], bytes(counts))):
+            header[key] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+            data += raw
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
+
+squares = {}
+print("batches", len(inputs), "gradient", "outputs", "activations", flush=True)
 for line in sys.stdin:
     question, batch, *rest = line.split(maxsplit=2)
     w, b = read(), int(batch)
+    if question == "activations":
+        shown = activations(w, b)
+        for name, (rows, counts) in shown.items():
+            sums = squares.setdefault(name, [0.0] * len(rows[0]))
+            for row, counted in zip(rows, counts):
+                for j, x in enumerate(row):
+                    sums[j] += counted * x * x
+        json.dump(squares, open("squares.json", "w"))
+        write_activations(rest[0].strip(), shown)
+        print(len(shown), flush=True)
+        continue
     if question == "outputs":
         flat = [v for x in inputs[b] for v in forward(w, x)]
         open(rest[0].strip(), "wb").write(struct.pack(f"<{len(flat)}f", *flat))
@@ -206,7 +260,62 @@ prints "self-test, gradient agrees with losses: gradient and differences of the 
 refuses 2 "the evaluator fails its self-test, reacts to writes: the loss does not react to changes of 13 of 13 tensors, *" prune moe --granularity row \
     --self-test --evaluator 'read -r x; echo batches 1; while read -r x; do echo 1 1; done'
 refuses 3 "evaluator 'exit 4' ended with status 4 instead of answering*" prune moe --granularity expert --evaluator "exit 4" --method ablation
-refuses 2 "the evaluator has no observe(), which activations need*" prune moe --granularity row --evaluator "python3 moe_evaluator.py" --method wanda
+refuses 2 "the methods need the inputs of layers, and the evaluator does not show them; let it, or give a file that has them" \
+    prune moe --granularity row --method wanda --evaluator 'read -r x; echo batches 1; while read -r x; do echo 1 1; done'
+refuses 2 "the methods need gradients, and the evaluator has none; let it give them, or give a file that has them" \
+    prune moe --granularity row --method taylor --evaluator 'read -r x; echo batches 1; while read -r x; do echo 1 1; done'
+refuses 3 "*answered 'activations 0 *' with '1', expected a safetensors file at the path that it was given; *" \
+    prune moe --granularity row --method wanda --quiet --evaluator 'read -r x; echo batches 1 activations; while read -r x; do echo 1; done'
+
+# Wanda by what the program shows of its layers' inputs: an expert sees the rows that were routed to it
+run 0 prune moe --granularity row --evaluator "python3 moe_evaluator.py" --method wanda --ratio 0.25 --masks wanda.safetensors --output wanda.json
+fits_schema wanda.json prune
+python3 - <<'PYTHON' || fail "wanda.safetensors"
+import json, struct
+
+def read(path):
+    data = open(path, "rb").read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    result = {}
+    for name, entry in header.items():
+        rows, cols = entry["shape"]
+        flat = struct.unpack_from(f"<{rows * cols}f", data, 8 + length + entry["data_offsets"][0])
+        result[name] = [flat[r * cols:(r + 1) * cols] for r in range(rows)]
+    return result
+
+squares = json.load(open("squares.json"))  # that the program summed over the rows that count
+before, after = read("moe/model.safetensors"), read("wanda.safetensors")
+assert json.load(open("wanda.json"))["methods"][0]["formula"] == "|w| √(Σ x²)"
+checked = 0
+for name, rows in before.items():
+    if name.endswith("gate.weight"):
+        assert after[name] == rows
+        continue
+    norms = [s ** 0.5 for s in squares[name]]
+    gone = -(-len(norms) // 4)  # a quarter, rounded up
+    for was, now in zip(rows, after[name]):
+        order = sorted(range(len(was)), key=lambda j: abs(was[j]) * norms[j])
+        assert [j for j, v in enumerate(now) if v == 0] == sorted(order[:gone]), (name, was, now)
+        checked += 1
+assert checked == 4 * (6 + 4 + 6), checked
+PYTHON
+
+# the model in the box runs experts too, and what is written has the loss of what was measured with zeros
+few=(--data tokens.npy --num-samples 16 --quiet)
+run 0 prune mixtral "${few[@]}" --granularity expert --method ablation --compare wanda,taylor --ratio 0.1 --output experts.json --write three
+fits_schema experts.json prune
+run 0 prune three "${few[@]}" --ratio 0.01 --output three.json
+python3 - <<'PYTHON' || fail "experts.json or three.json"
+import json
+study, smaller = json.load(open("experts.json")), json.load(open("three.json"))
+assert [m["method"] for m in study["methods"]] == ["ablation", "wanda", "taylor"]
+assert all(m["removed_groups"] >= 1 and m["removed_parameters"] == m["removed_groups"] * (3 * 96 + 8) for m in study["methods"])
+after = study["methods"][0]["after"]["loss"]
+assert abs(smaller["before"]["loss"] - after) < 1e-5 * after, (smaller["before"]["loss"], after)
+assert after != study["before"]["loss"]
+PYTHON
 
 # a text is what its tokens are
 few=(--num-samples 16 --context 32 --method taylor --granularity kv_group,channel --ratio 0.1 --quiet)

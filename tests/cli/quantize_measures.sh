@@ -106,6 +106,37 @@ for v in study["variants"]:
     assert v["quality"]["loss_change"] != 0
 PYTHON
 
+# a program that shows what enters its layers: rows 0.5 j and -j, and one more that does not count
+cat >shows.py <<'PYTHON'
+import json, struct, sys
+sys.stdin.readline()
+print("batches 1 activations", flush=True)
+name = "model.layers.0.mlp.up_proj.weight"
+rows = [[0.5 * j for j in range(96)], [-1.0 * j for j in range(96)], [1e6] * 96]
+for line in sys.stdin:
+    question, batch, *rest = line.split(maxsplit=2)
+    if question == "loss":
+        print(1, 1, flush=True)
+        continue
+    header = {name: {"dtype": "F32", "shape": [3, 96], "data_offsets": [0, 1152]}, name + ".rows": {"dtype": "U8", "shape": [3], "data_offsets": [1152, 1155]}}
+    text = json.dumps(header).encode()
+    open(rest[0].strip(), "wb").write(struct.pack("<Q", len(text)) + text + b"".join(struct.pack("<96f", *r) for r in rows) + bytes([1, 1, 0]))
+    print(1, flush=True)
+PYTHON
+run 0 quantize "$sample" --scheme int8-per-channel --evaluate --activations int8-asym --observer min_max --evaluator "python3 shows.py" --output shows.json
+fits_schema shows.json quantize
+prints "activations as int8 asymmetric, 1 layer, from 2 tokens; the * is best by median SQNR" out
+python3 - <<'PYTHON' || fail "shows.json"
+import json
+study = json.load(open("shows.json"))
+layer = study["activations"]["layers"]["model.layers.0.mlp.up_proj.weight"]
+assert (layer["min"], layer["max"], layer["samples"], layer["largest_channel"]) == (-95, 47.5, 2, 95), layer
+code = layer["observers"]["min_max"]
+assert abs(code["scale"] - 142.5 / 255) < 1e-7  # scales are floats
+assert "quality" not in study["activations"]["trials"][0] and "together" not in study["activations"]
+assert "losses with quantized activations are not measured: a program cannot have them replaced" in study["evaluation"]["notes"]
+PYTHON
+
 # conventions beside each other
 run 0 quantize "$sample" --diff int4-g32 int4-g32-full int4-g32-asym --output diff.json --csv diff.csv
 fits_schema diff.json quantize_diff
@@ -128,15 +159,15 @@ PYTHON
 
 # what contradicts itself
 refuses 2 "--evaluate runs the model; give --data, --text or --evaluator too" quantize "$sample" --evaluate
-refuses 2 "--activations runs the model; give --data or --text too" quantize "$sample" --activations int8
+refuses 2 "--activations runs the model; give --data, --text or --evaluator too" quantize "$sample" --activations int8
 refuses 2 "--data, --text and --evaluator say what to run the model on, and neither --evaluate nor --activations asks for that" quantize "$sample" "${run_on[@]}"
 refuses 2 "--plan tells what --evaluate would cost, and that is not given" quantize "$sample" --plan
 refuses 2 "--activations: 'int9' is no way to quantize activations; write it as int8, int8-per-token or int8-asym; see: *" quantize "$sample" --activations int9
-refuses 2 "--activations: the program of --evaluator does not show what enters its layers; use --data or --text" \
+refuses 2 "--activations: the program of --evaluator does not show what enters its layers; let it answer 'batches N activations', or use --data or --text" \
     quantize "$sample" --scheme int8-per-channel --activations int8 --evaluator "python3 program.py"
 refuses 2 "--diff: int4-g32 alone has nothing to be compared with; name two schemes or more" quantize "$sample" --diff int4-g32
 refuses 2 "--diff compares schemes and does nothing else; leave out *" quantize "$sample" --diff int4-g32,int4-g64 --spectrum
 refuses 2 "--diff: no scheme is named 'four', *" quantize "$sample" --diff int4-g32,four
 refuses 2 "--max-loss-increase: '-1' is no number of 0 or more; see: *" quantize "$sample" --max-loss-increase=-1
-nothing_but diff.csv diff.json program.json program.py study.csv study.json tokens.json
+nothing_but diff.csv diff.json program.json program.py shows.json shows.py study.csv study.json tokens.json
 finish

@@ -12,6 +12,7 @@
 #include <weightscope/core/scalars.hpp>
 
 #include "../catch.hpp"
+#include "../message.hpp"
 
 using namespace weightscope;
 
@@ -74,17 +75,6 @@ bool all_flips_agree(const bit_layout& layout, const Value& value)
     for (unsigned code = 0; code < 1u << layout.bits; ++code)
         agree = agree && flips_agree(layout, code, value);
     return agree;
-}
-
-template <class F>
-std::string message(F&& f)
-{
-    try {
-        f();
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return "nothing was thrown";
 }
 
 }  // namespace

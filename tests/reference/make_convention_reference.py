@@ -90,6 +90,22 @@ integers("gptq-int4", 128, 4, lambda x: (largest(x) / f(15) if x.min() >= 0 else
 integers("gptq-int4-asym", 128, 4, lambda x: span(x, 15) if x.any() else f(2) / f(15), True, zero=lambda x, s: int(np.rint(-ends(x)[0] / s)) - 8)
 integers("awq-int4", 128, 4, lambda x: max(f(x.max() - x.min()), f(1e-5)) / f(15), True, zero=lambda x, s: clipped(-np.rint(x.min() / s), 0, 15) - 8)
 integers("nncf-int4-sym", 128, 4, lambda x: (abs(x.min()) if abs(x.min()) >= x.max() else -x.max()) / f(8) if x.any() else eps)
+integers("quanto-int8", C, 8, lambda x: largest(x) / f(127) if x.any() else 1)
+
+
+def shifted(name, bits):
+    codes, decoded, scales = [], [], []
+    for x in w.reshape(-1, 128):
+        s = f(x.max() - x.min()) / f(2**bits - 1) if x.max() > x.min() else f(1)
+        q = np.clip(np.rint((x - x.min()) / s), 0, 2**bits - 1)
+        codes.append(q.astype(int) - 2**(bits - 1))
+        decoded.append(q.astype(f) * s + x.min())
+        scales.append(s)
+    show(name, np.array(codes), np.array(decoded), scales)
+
+
+shifted("quanto-int4", 4)
+shifted("quanto-int2", 2)
 
 
 def ggml(name, bits, kind):
@@ -162,6 +178,12 @@ mx("compressed-tensors-mxfp4", "mxfp4", "even")
 mx("microxcaling-mxfp4", "mxfp4", "floor", "away")
 mx("microxcaling-mxfp8-e4m3", "mxfp8-e4m3", "floor", "away")
 mx("ggml-mxfp4", "mxfp4", "floor", "to zero")
+
+x = w.reshape(-1, 32)
+s = np.exp2(np.maximum(np.floor(np.log2(np.maximum(np.abs(x).max(1), f(2.0**-126)))) - 6, -127.0)).astype(f)
+s[np.abs(x).max(1) == 0] = 2.0**-127
+codes = np.clip(away(x / s[:, None]), -127, 127)
+show("microxcaling-mxint8", codes.astype(int), codes.astype(f) * s[:, None], s)
 
 s = np.abs(w).max(1) / f(448)
 s[s == 0] = eps

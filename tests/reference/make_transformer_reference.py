@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Logits and losses of four tiny decoders, written down from the definitions of their architectures with numpy in float64; shares no
+"""Logits and losses of five tiny decoders, written down from the definitions of their architectures with numpy in float64; shares no
 code with the library. Weights and tokens come from a hash, so that tests/evaluators/tiny_transformers.hpp makes the same ones.
 
     make_transformer_reference.py > transformer_reference.hpp
@@ -89,11 +89,14 @@ def gpt2_logits(c, w, tokens):
 
 
 # LLaMA (Touvron et al. 2023) with grouped keys and values, untied; Qwen2: query, key and value biases, tied; and a LLaMA with
-# every bias, the original's interleaved RoPE, and the slowed rotations of LLaMA 3.1
+# every bias, the original's interleaved RoPE, and the slowed rotations of LLaMA 3.1; Mixtral (Jiang et al. 2024): two of four
+# feed-forward parts for each token, weighed by the softmax over the two
 LLAMA = dict(vocabulary=31, width=16, layers=2, heads=4, kv_heads=2, size=6, feed=20, epsilon=1e-5, theta=10000.0)
 QWEN2 = dict(vocabulary=23, width=12, layers=2, heads=3, kv_heads=1, size=4, feed=28, epsilon=1e-6, theta=1e6, qkv_bias=True, tied=True)
 LLAMA3 = dict(vocabulary=19, width=16, layers=1, heads=2, kv_heads=2, size=8, feed=24, epsilon=1e-5, theta=100.0, qkv_bias=True,
               output_bias=True, feed_bias=True, interleaved=True, scaling=dict(factor=4.0, low=1.0, high=3.0, original=24.0))
+
+MIXTRAL = dict(vocabulary=27, width=12, layers=2, heads=2, kv_heads=1, size=6, feed=10, epsilon=1e-5, theta=1e4, experts=4, chosen=2)
 
 
 def llama_specification(c):
@@ -106,9 +109,16 @@ def llama_specification(c):
                                         ("self_attn.v_proj", kv, d, "qkv_bias"), ("self_attn.o_proj", d, q, "output_bias"),
                                         ("mlp.gate_proj", f, d, "feed_bias"), ("mlp.up_proj", f, d, "feed_bias"),
                                         ("mlp.down_proj", d, f, "feed_bias")):
+            if c.get("experts") and part.startswith("mlp."):
+                continue
             yield name + part + ".weight", (out, fan_in)
             if c.get(bias):
                 yield name + part + ".bias", (out,)
+        for e in range(c.get("experts", 0)):
+            for part, shape in (("w1", (f, d)), ("w2", (d, f)), ("w3", (f, d))):
+                yield f"{name}block_sparse_moe.experts.{e}.{part}.weight", shape
+        if c.get("experts"):
+            yield name + "block_sparse_moe.gate.weight", (c["experts"], d)
         yield name + "post_attention_layernorm.weight", (d,)
     yield "model.norm.weight", (d,)
     if not c.get("tied"):
@@ -144,6 +154,21 @@ def rotated(c, x):
     return np.concatenate([z.real, z.imag], 1)
 
 
+def mixture(c, w, n, name):
+    """Token by token, as the definition has it."""
+    result = []
+    for row in n:
+        logits = w[name + "gate.weight"] @ row
+        best = np.argsort(-logits)[: c["chosen"]]
+        total = 0
+        for e, share in zip(best, softmax(logits[best])):
+            gate, up, down = (w[f"{name}experts.{e}.{part}.weight"] for part in ("w1", "w3", "w2"))
+            inner = gate @ row
+            total = total + share * (down @ (inner / (1 + np.exp(-inner)) * (up @ row)))
+        result.append(total)
+    return np.array(result)
+
+
 def llama_logits(c, w, tokens):
     def norm(x, name):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + c["epsilon"]) * w[name]
@@ -160,6 +185,9 @@ def llama_logits(c, w, tokens):
         heads = [attention(rotated(c, q[:, h]), rotated(c, k[:, h // group]), v[:, h // group]) for h in range(c["heads"])]
         x = x + linear(np.concatenate(heads, 1), name + "self_attn.o_proj")
         n = norm(x, name + "post_attention_layernorm.weight")
+        if c.get("experts"):
+            x = x + mixture(c, w, n, name + "block_sparse_moe.")
+            continue
         gate = linear(n, name + "mlp.gate_proj")
         x = x + linear(gate / (1 + np.exp(-gate)) * linear(n, name + "mlp.up_proj"), name + "mlp.down_proj")
     return norm(x, "model.norm.weight") @ w["model.embed_tokens.weight" if c.get("tied") else "lm_head.weight"].T
@@ -189,7 +217,8 @@ if __name__ == "__main__":
     for name, specification, logits_of, c, lengths in (("gpt2", gpt2_specification, gpt2_logits, GPT2, [10]),
                                                        ("llama", llama_specification, llama_logits, LLAMA, [10, 150]),
                                                        ("qwen2", llama_specification, llama_logits, QWEN2, [10]),
-                                                       ("llama3", llama_specification, llama_logits, LLAMA3, [40])):
+                                                       ("llama3", llama_specification, llama_logits, LLAMA3, [40]),
+                                                       ("mixtral", llama_specification, llama_logits, MIXTRAL, [20])):
         w = make_weights(list(specification(c)))
         for length in lengths:
             print_case(name + ("" if length < 100 else "_long"), logits_of, c, w, length)

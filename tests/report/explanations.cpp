@@ -39,7 +39,7 @@ struct names_of_fields
 layer_result full_layer()
 {
     layer_result layer = made_up::layer_of("w", made_up::gaussian(20, 30));
-    layer.tied_to = layer.duplicate_of = layer.skipped = layer.error = "x";
+    layer.tied_to = layer.duplicate_of = layer.file = layer.skipped = layer.error = "x";
     layer.spectral->marchenko_pastur->shuffled = shuffled_bulk{};
     layer.tap_spectra = tap_spectra_result{};
     layer.convolution_norm = convolution_norm_result{};

@@ -127,6 +127,19 @@ TEST_CASE("SARIF tells rule, severity, place and state of each finding")
     auto lost = scan;
     lost.layers[1].error = "the file ends early";
     CHECK(to_sarif(lost, health)["runs"][0]["invocations"][0]["executionSuccessful"] == false);
+    auto without = scan;
+    without.model.lost_shards = {"b.safetensors: no such file"};
+    CHECK(to_sarif(without, health)["runs"][0]["invocations"][0]["executionSuccessful"] == false);
+
+    // of a model in shards each finding is in the one that holds its layer, those about the model are where it was opened
+    auto sharded = scan;
+    sharded.layers[0].file = "a b/one of two";
+    sharded.layers[1].file = "a b/two of two";
+    const auto shards = to_sarif(sharded, health)["runs"][0];
+    REQUIRE(shards["artifacts"].size() == 3);
+    CHECK(shards["artifacts"][1]["location"]["uri"] == "a%20b/one%20of%20two");
+    CHECK(shards["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"].dump() == R"({"uri":"a%20b/one%20of%20two","index":1})");
+    CHECK(shards["results"][2]["locations"][0]["physicalLocation"]["artifactLocation"].dump() == R"({"uri":"a%20b/m.safetensors","index":0})");
     CHECK(detail::sarif_uri("/tmp/\xc3\xa4?#") == "file:///tmp/%C3%A4%3F%23");
     CHECK_THROWS_WITH(to_sarif(scan, health, compare_findings(verdict_of({}), health)),
                       "weightscope::to_sarif(scan, health, baseline): the baseline tells of 0 findings, the verdict has 3");

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -42,8 +44,11 @@ TEST_CASE("text of a page is nothing but text, in JSON too")
     CHECK(detail::html_text("<b>'\"&\x1b") == "&lt;b&gt;&#39;&quot;&amp;\\u{1b}");
     CHECK(detail::html_json_string("</script><!-- \"\\ & \xe2\x80\xa8 \xff") == R"("\u003c/script\u003e\u003c!-- \"\\ \u0026 \\u{2028} \\xff")");
     CHECK(detail::html_json_number(393216) == "393216");
-    CHECK(detail::html_json_number(0.1234567) == "0.12346");
+    CHECK(detail::html_json_number(0.1234567) == "0.1235");
     CHECK(detail::html_json_number(-1e300) == "-1e+300");
+    CHECK(detail::html_json_number(123456.7) == "1.235e5");
+    CHECK(detail::html_json_number(1.5e-7) == "1.5e-7");
+    CHECK(detail::html_json_number(-2.5e-11) == "-2.5e-11");
     CHECK(detail::html_json_number(NAN) == "null");
 }
 
@@ -79,8 +84,9 @@ TEST_CASE("a page tells the verdict, what to do, every layer and its figures")
     const nlohmann::json data = data_of(page);
     REQUIRE(data["layers"].size() == 4);
     CHECK(data["layers"][1]["n"] == evil);
-    CHECK(data["layers"][2]["notes"][0] == "Not analysed: of a type without numbers");
-    CHECK(data["layers"][3]["notes"][0] == "Could not be analysed: the file ends early");
+    const auto note_of = [&](std::size_t layer) { return data["words"][data["layers"][layer]["notes"][0].get<std::size_t>()]; };
+    CHECK(note_of(2) == "Not analysed: of a type without numbers");
+    CHECK(note_of(3) == "Could not be analysed: the file ends early");
     CHECK(data["findings"].size() == health.findings.size());
     const std::size_t place = data["layers"][1]["f"][0];
     CHECK(data["findings"][place]["rule"] == health.findings[place].rule_id);
@@ -88,9 +94,25 @@ TEST_CASE("a page tells the verdict, what to do, every layer and its figures")
     std::size_t column = 0;
     while (data["fields"][column][0] != "basic_stats.std")
         ++column;
-    CHECK(data["layers"][0]["v"][column].get<double>() == Approx(scan.layers[0].basic_stats->std.value).epsilon(1e-4));
+    // four digits; of a layer of zeros there is a number too, of those that were not analysed none
+    REQUIRE(data["values"].size() == data["fields"].size());
+    CHECK(data["values"][column][0].get<double>() == Approx(scan.layers[0].basic_stats->std.value).epsilon(5e-4));
+    CHECK(data["values"][column][1] == 0);
+    CHECK(data["values"][column][2].is_null());
+    // a column whose values are all alike is one value; why there is none is a word
+    scan_result twins = scan;
+    twins.layers = {scan.layers[1], scan.layers[1]};
+    const nlohmann::json alike = data_of(to_html(twins, judge(twins)));
+    std::size_t condition = 0;
+    while (alike["fields"][condition][0] != "spectral.condition_number")
+        ++condition;
+    CHECK(alike["values"][condition].is_string());
+    CHECK(alike["words"][std::stoul(alike["values"][condition].get<std::string>())] == twins.layers[0].spectral->condition_number.reason);
     CHECK(data["layers"][0]["t"].size() == scan.layers[0].spectral->top_singular_values.size());
-    CHECK(data["layers"][0]["h"].size() == scan.layers[0].basic_stats->histogram.counts.size() + 2);
+    // lowest and highest edge, then the counts in base 36
+    REQUIRE(data["layers"][0]["h"].size() == 3);
+    const std::string counts = data["layers"][0]["h"][2];
+    CHECK(static_cast<std::size_t>(std::count(counts.begin(), counts.end(), ' ')) + 1 == scan.layers[0].basic_stats->histogram.counts.size());
 
     // rows: the worst first, else in model order
     const std::string rows = between(page, "<tbody id=\"rows\">", "</tbody>");
@@ -117,4 +139,18 @@ TEST_CASE("a page of a model without tensors, or of which nothing was measured, 
     CHECK(data_of(bare)["fields"].empty());
     CHECK(holds(bare, "(no name)"));
     CHECK(holds(bare, "<td>scalar</td>"));
+}
+
+TEST_CASE("counts are short in base 36")
+{
+    CHECK(detail::html_short_counts(std::vector<std::size_t>{0, 35, 36, 1295, 1296, 1'000'000'007}) == "0 z 10 zz 100 gjdgxz");
+    CHECK(detail::html_short_counts(std::vector<std::size_t>{1, 2, 3, 4, 5}, 2) == "3 7 5");
+}
+
+TEST_CASE("marks of large models name their layers by the number that the table has")
+{
+    const std::unordered_map<std::string, std::size_t> places = {{"a.weight", 0}, {"b [c].weight", 41}};
+    CHECK(detail::html_numbered_marks("<title>a.weight [2x3]: 5 dB</title><title>b [c].weight [4]: 6</title>", places) == "<title>#1: 5 dB</title><title>#42: 6</title>");
+    for (const char* other : {"<title>no layer [2x3]: 5</title>", "<title>a.weight: 5</title>", "<title>a.weight</title><p>x [2]: 5</p>", "a.weight [2x3]: 5"})
+        CHECK(detail::html_numbered_marks(other, places) == other);
 }

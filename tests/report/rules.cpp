@@ -64,8 +64,8 @@ TEST_CASE("rules that find nothing to look at say so")
     for (const rule_outcome& outcome : health.rules) {
         INFO(outcome.judged_by.id);
         const bool spectral = outcome.judged_by.id == "low_rank" || outcome.judged_by.id == "unreadable"
-                              || outcome.judged_by.id == "empty" || outcome.judged_by.id == "spectral_norm"
-                              || outcome.judged_by.id == "rank_utilisation";
+                              || outcome.judged_by.id == "empty" || outcome.judged_by.id == "lost_shards"
+                              || outcome.judged_by.id == "spectral_norm" || outcome.judged_by.id == "rank_utilisation";
         CHECK(outcome.judged_count == (spectral ? 1 : 0));
     }
     const auto missing = std::count_if(health.rules.begin(), health.rules.end(),

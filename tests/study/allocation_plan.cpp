@@ -226,17 +226,31 @@ TEST_CASE("the file of a plan has the size that was promised")
     CHECK(fs::file_size(file.path()) == plan.file_bytes);
 }
 
-TEST_CASE("formats that are not packed are planned by the bytes of their tensors")
+TEST_CASE("the types of runtimes are planned and packed by the bytes of their blocks")
 {
     model_in_memory m = small_llama(2);
-    const allocation_plan plan = plan_allocation(*m, {.size = 7'000, .candidates = {"q4_0", "q8_0"}, .rules = false});
-    CHECK(plan.file_bytes == 0);
-    CHECK(plan.study.variants[plan.variant].bytes <= 7'000);
+    const temporary_file file;
+    for (const std::vector<std::string>& candidates : std::vector<std::vector<std::string>>{{"q4_0", "q8_0"}, {"mxfp4", "nvfp4", "fp8-e4m3"}, {"nf4-g64", "q4_1", "gptq-int4-asym"}}) {
+        const allocation_plan plan = plan_allocation(*m, {.size = 14'000, .candidates = candidates, .rules = false});
+        CHECK(plan.file_bytes <= 14'000);
+        write_packed(file.path(), *m, plan.study, plan.variant);
+        CHECK(fs::file_size(file.path()) == plan.file_bytes);
+    }
+    // a size that is just too small tells the smallest file, and that is one
+    std::uint64_t smallest = 0;
+    try {
+        (void)plan_allocation(*m, {.size = 6'000, .candidates = {"q4_0", "q8_0"}, .rules = false});
+        FAIL("6,000 bytes were enough");
+    } catch (const std::invalid_argument& error) {
+        const std::string text = error.what();
+        REQUIRE_THAT(text, Catch::Contains("no plan was found whose file has 6000 bytes or less, header included, and the smallest one has "));
+        smallest = std::stoull(text.substr(text.find("smallest one has ") + 17));
+    }
+    CHECK(plan_allocation(*m, {.size = smallest, .candidates = {"q4_0", "q8_0"}, .rules = false}).file_bytes <= smallest);
+    const allocation_plan plan = plan_allocation(*m, {.bits_per_weight = 6, .candidates = {"q4_0", "q8_0"}, .rules = false});
     // blocks of 32: 18 and 34 bytes
     CHECK(item_of(plan, "lm_head.weight").options.front().bytes == 12 * 2 * 18);
     CHECK(item_of(plan, "lm_head.weight").options.back().bytes == 12 * 2 * 34);
-    REQUIRE(plan.notes.size() == 1);
-    CHECK(plan.notes.front() == "only plain integer codes are packed: sizes are those of the tensors, without a file's header");
     const quantization_recipe recipe = to_recipe(plan, recipe_format::llama_quantize);
     CHECK(recipe.notes.empty());
     CHECK(recipe.bytes == plan.study.variants[plan.variant].bytes);
@@ -307,6 +321,9 @@ TEST_CASE("losses from outside decide, and their standard errors tell what is fi
     };
     CHECK(faults("layer,scheme,value\na,int9,1\n") == ": entry 1: scheme: no scheme is named 'int9'");
     CHECK(faults("layer,scheme,value\na,int4-g64,x\n") == ": entry 1: value: is 'x', expected a finite number");
+    CHECK(faults("layer,scheme,value\na,int4-g64,nan\n") == ": entry 1: value: is 'nan', expected a finite number");
+    CHECK(faults("layer,scheme,value\na,int4-g64,1\nb,int4-g64,-inf\n") == ": entry 2: value: is '-inf', expected a finite number");
+    CHECK(faults("layer,scheme,value,standard_error\na,int4-g64,1,inf\n") == ": entry 1: standard_error: is 'inf', expected a finite number from 0 on");
     CHECK(faults("layer,scheme,value,standard_error\na,int4-g64,1,-1\n") == ": entry 1: standard_error: is '-1', expected a finite number from 0 on");
     CHECK(faults("layer,value\na,1\n") == ": entry 1: lacks 'scheme', expected layer, scheme, value and where known standard_error");
     CHECK(faults("layer,scheme,value\na,int4-g64,1\na,int4-g64,1\n") == ": entry 2: is the second one of a in int4-g64");
@@ -359,7 +376,13 @@ TEST_CASE("budgets, candidates and patterns that cannot be are refused")
     model_in_memory m = small_model();
     const auto plan = [&](const allocation_plan_options& options) { return plan_allocation(*m, options); };
     const std::string caller = "weightscope::plan_allocation(model, options, sources): ";
-    CHECK_THROWS_WITH(plan({}), caller + "options has neither bits_per_weight and size, expected one of the two");
+    CHECK_THROWS_WITH(plan({}), caller + "options has no budget, expected bits_per_weight, size, bit_operations or latency");
+    CHECK_THROWS_WITH(plan({.bit_operations = -1}), caller + "options.bit_operations is -1, expected 0 or more and finite");
+    CHECK_THROWS_WITH(plan({.bit_operations = 1, .activation_bits = 0}), caller + "options.activation_bits is 0, expected 1 to 64");
+    CHECK_THROWS_WITH(plan({.latency = 1}), caller + "options.latency is set and sources.latencies is empty, expected a number for each layer and candidate");
+    CHECK_THROWS_WITH(plan_allocation(*m, {.latency = 1}, {.latencies = {{{"a", "keep"}, infinity}}}), caller + "the latency of a in keep is inf, expected 0 or more and finite");
+    CHECK_THROWS_WITH(plan({.bits_per_weight = 40, .loss = allocation_loss::measured}),
+                      caller + "options.loss is measured and sources.losses is empty, expected a number for each layer and candidate");
     CHECK_THROWS_WITH(plan({.bits_per_weight = 1, .size = 1}), caller + "options has both bits_per_weight and size, expected one of the two");
     CHECK_THROWS_WITH(plan({.bits_per_weight = 0}), caller + "options.bits_per_weight is 0, expected above 0 and finite");
     CHECK_THROWS_WITH(plan({.bits_per_weight = 4, .ties = {"("}}), Catch::Contains("options.ties has '(', which is no regular expression"));
@@ -384,6 +407,163 @@ TEST_CASE("budgets, candidates and patterns that cannot be are refused")
     for (const plan_item& item : smallest.items)
         CHECK(item.chosen == 0);
     CHECK_THROWS_AS(plan({.bits_per_weight = least - 0.01, .candidates = {"int3-g32", "int4-g32"}}), std::invalid_argument);
+}
+
+// Three matrices, a table and a kept head, small enough to try every choice.
+model_in_memory small_stack()
+{
+    model_in_memory m;
+    m.add("embed.weight", random_normal<float>({30, 16}, {.seed = 1}))
+        .add("a.weight", random_normal<float>({16, 32}, {.seed = 2}))
+        .add("b.weight", random_normal<float>({8, 96}, {.seed = 3}))
+        .add("c.weight", random_normal<bfloat16>({64, 16}, {.seed = 4}))
+        .add("head.weight", random_normal<float>({10, 16}, {.seed = 5}))
+        .add("norm.weight", random_normal<float>({16}, {.seed = 6}));
+    return m;
+}
+
+TEST_CASE("bit operations and latencies are budgets of their own and beside bytes")
+{
+    model_in_memory m = small_stack();
+    const std::vector<std::string> names = {"int3-g32", "int4-g32", "int8-per-channel-sym", "keep"};
+    allocation_plan_options options{.candidates = names, .rules = false, .exclude = {"head"}};
+    // weights times bits times 16; the head stays in 32 bits, and a table is looked up
+    const double head = 160 * 32 * 16;
+    const std::vector<double> weights = {512, 768, 1024};
+    const std::vector<std::vector<double>> bits = {{3, 4, 8, 32}, {3, 4, 8, 32}, {3, 4, 8, 16}};
+    allocation_sources sources;
+    const std::vector<std::vector<double>> latency = {{5, 4, 7, 1}, {2, 2.5, 3, 9}, {1, 1.25, 1.5, 6}};
+    const char* const layers[] = {"a.weight", "b.weight", "c.weight"};
+    for (std::size_t g = 0; g < 3; ++g)
+        for (std::size_t f = 0; f < 4; ++f)
+            sources.latencies[{layers[g], names[f]}] = latency[g][f];
+
+    // the best of all 64 choices, by the losses and bytes of the plan's own table
+    const auto check = [&](const allocation_plan& plan) {
+        REQUIRE(plan.items.size() == 3);
+        const auto option_of = [&](std::size_t g, std::size_t f) -> const plan_option& {
+            return *std::find_if(plan.items[g].options.begin(), plan.items[g].options.end(),
+                                 [&](const plan_option& o) { return detail::plan_format_name(plan, o.scheme) == names[f]; });
+        };
+        double best = infinity;
+        for (std::size_t choice = 0; choice < 64; ++choice) {
+            double loss = 0, operations = head, time = 0;
+            std::uint64_t bytes = plan.kept_bytes;
+            for (std::size_t g = 0; g < 3; ++g) {
+                const std::size_t f = choice >> (2 * g) & 3;
+                loss += option_of(g, f).loss;
+                bytes += option_of(g, f).bytes;
+                operations += weights[g] * bits[g][f] * 16;
+                time += latency[g][f];
+            }
+            const bool fits = (!plan.settings.bits_per_weight || bytes <= plan.budget) && operations <= plan.settings.bit_operations.value_or(infinity)
+                              && time <= plan.settings.latency.value_or(infinity) * (1 + 1e-9);
+            best = fits ? std::min(best, loss) : best;
+        }
+        CHECK(plan.solution.proven);
+        CHECK(plan.solution.loss == Approx(best).epsilon(1e-12));
+        for (const plan_budget& budget : plan.budgets) {
+            CHECK(budget.used <= budget.limit * (1 + 1e-9));
+            CHECK(budget.least <= budget.used * (1 + 1e-12));
+        }
+    };
+    for (const double operations : {200'000.0, 250'000.0, 300'000.0, 600'000.0}) {
+        options.bit_operations = operations;
+        const allocation_plan plan = plan_allocation(*m, options);
+        check(plan);
+        REQUIRE(plan.budgets.size() == 1);
+        CHECK(plan.budgets[0].name == "bit operations");
+        CHECK(plan.budgets[0].least == head + 16 * 3 * 2304);
+    }
+    for (const double time : {7.25, 8.0, 10.5, 23.0}) {
+        options.latency = time;
+        options.bit_operations = {};
+        check(plan_allocation(*m, options, sources));
+        for (const double bits_per_weight : {13.0, 16.0}) {
+            options.bits_per_weight = bits_per_weight;
+            options.bit_operations = 400'000.0;
+            const allocation_plan plan = plan_allocation(*m, options, sources);
+            check(plan);
+            REQUIRE(plan.budgets.size() == 3);
+            CHECK(plan.budgets[0].used == static_cast<double>(plan.study.variants[plan.variant].bytes));
+            const schema_check::json schema = schema_check::read_schema("allocate.schema.json");
+            CHECK(schema_check::fault_of(nlohmann::json::parse(to_json(plan).dump()), schema, schema) == "");
+        }
+        options.bits_per_weight = {};
+    }
+    // 8 bits of activations count half
+    options = {.candidates = names, .rules = false, .exclude = {"head"}, .bit_operations = 100'000.0, .activation_bits = 8};
+    const allocation_plan eight = plan_allocation(*m, options);
+    options.bit_operations = 200'000.0;
+    options.activation_bits = 16;
+    const allocation_plan sixteen = plan_allocation(*m, options);
+    CHECK(eight.solution.choices == sixteen.solution.choices);
+    CHECK_THAT(to_console(sixteen), Catch::Contains("No other choice within 200000 bit operations loses less"));
+
+    // what cannot be is told, and what is nearest
+    const std::string caller = "weightscope::plan_allocation(model, options, sources): ";
+    options.bit_operations = 100'000.0;
+    CHECK_THROWS_WITH(plan_allocation(*m, options), caller + "the budget is 100000 for bit operations, and no plan takes less than 192512; ask for that much, or "
+                                                             "allow smaller candidates or more tensors");
+    options.bit_operations = {};
+    options.latency = 4.5;  // a, b and c at their fastest: 1 + 2 + 1, and then a is kept
+    options.bits_per_weight = 13;
+    std::uint64_t nearest = 0;
+    try {
+        (void)plan_allocation(*m, options, sources);
+        FAIL("two budgets that exclude each other were kept to");
+    } catch (const std::invalid_argument& error) {
+        const std::string text = error.what();
+        CHECK_THAT(text, Catch::Contains("no plan keeps to all budgets at once; within the others the smallest one there is takes "));
+        nearest = std::stoull(text.substr(text.find("takes ") + 6));
+    }
+    options.bits_per_weight = {};
+    options.size = {};
+    options.latency = 4.5;
+    const allocation_plan free = plan_allocation(*m, options, sources);
+    CHECK(free.items[0].options[free.items[0].chosen].scheme == kept_as_stored);
+    options.bits_per_weight = 8 * (static_cast<double>(nearest) + 0.5) / static_cast<double>(free.study.model.parameters);
+    CHECK(plan_allocation(*m, options, sources).study.variants.back().bytes == nearest);
+    options.bits_per_weight = 8 * (static_cast<double>(nearest) - 0.5) / static_cast<double>(free.study.model.parameters);
+    CHECK_THROWS_AS(plan_allocation(*m, options, sources), std::invalid_argument);
+
+    // a format without a latency is no choice, and a layer without one is refused
+    sources.latencies.erase({"a.weight", "keep"});
+    options = {.candidates = names, .rules = false, .exclude = {"head"}, .latency = 30};
+    CHECK(plan_allocation(*m, options, sources).items[0].options.size() == 3);
+    for (const std::string& name : names)
+        sources.latencies.erase({"b.weight", name});
+    CHECK_THROWS_WITH(plan_allocation(*m, options, sources), caller + "no latency, or no loss, is given for b.weight in any of the candidates, expected one for each "
+                                                                      "layer and candidate");
+}
+
+TEST_CASE("rules of thumb leave the optimum as much of every budget as they take")
+{
+    model_in_memory m = small_stack();
+    const allocation_plan plan = plan_allocation(*m, {.bits_per_weight = 16, .candidates = {"int4-g32", "int8-per-channel-sym"}, .bit_operations = 600'000.0});
+    REQUIRE(plan.rules.size() >= 2);
+    for (const plan_rule& rule : plan.rules)
+        if (rule.name == "int4-g32" || rule.name == "int8-per-channel-sym") {
+            CHECK(rule.optimum_loss.value == Approx(rule.loss).epsilon(1e-12));  // two formats, one of them in all layers: nothing better fits
+            CHECK(rule.lost_by_rule.value == Approx(0).margin(1e-12));
+        }
+    const temporary_file table("layer,scheme,latency\na.weight,int4-g32,2\na.weight,keep,3\n");
+    const auto read = read_latencies(table.path());
+    CHECK(read.size() == 2);
+    CHECK(read.at({"a.weight", "keep"}) == 3);
+    const auto fault = [](const std::string& text) {
+        const temporary_file file(text);
+        try {
+            (void)read_latencies(file.path());
+        } catch (const io_error& error) {
+            return std::string(error.what()).substr(file.path().string().size());
+        }
+        return std::string();
+    };
+    CHECK(fault("layer,scheme,latency\na,keep,-1\n") == ": entry 1: latency: is -1, expected 0 or more");
+    CHECK(fault("layer,scheme,latency\na,keep,nan\n") == ": entry 1: latency: is 'nan', expected a finite number");
+    CHECK(fault("layer,scheme,latency\na,keep,1\na,keep,1\n") == ": entry 2: is the second one of a in keep");
+    CHECK(fault("layer,scheme,latency\na,int9,1\n") == ": entry 1: scheme: no scheme is named 'int9'");
 }
 
 TEST_CASE("a plan as text, CSV and JSON")
@@ -429,6 +609,17 @@ TEST_CASE("recipes name every layer and say where the tool does otherwise")
     REQUIRE(llama.notes.size() == 6);
     CHECK(llama.notes[0] == "blk.0.attn_q.weight: 64 columns are no multiple of 256: q5_0 instead of q4_k");
     CHECK(llama.notes[4] == "int4-g64 has no type of its own in llama.cpp: q4_k stands for it");
+
+    // what is kept of a GGUF file keeps its blocks
+    const auto kept_type = [](const std::string& dtype, std::vector<std::size_t> shape) {
+        return std::string(detail::llama_type_of_kept({.name = "x", .shape = std::move(shape), .dtype = dtype}));
+    };
+    CHECK(kept_type("Q6_K", {256, 256}) == "q6_k");
+    CHECK(kept_type("Q4_0", {32, 32}) == "q4_0");
+    CHECK(kept_type("BF16", {2, 2}) == "bf16");
+    CHECK(kept_type("F64", {2, 2}) == "f32");
+    CHECK(kept_type("F16", {2}) == "f32");
+    CHECK(kept_type("I8", {2, 2}).empty());
 
     const quantization_recipe config = to_recipe(plan, recipe_format::compressed_tensors);
     const nlohmann::json parsed = nlohmann::json::parse(config.text);

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -11,10 +13,13 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/analyzers/bit_map.hpp>
+#include <weightscope/analyzers/bit_map_codes.hpp>
+#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/io/bit_location.hpp>
+#include <weightscope/io/block_anatomy.hpp>
 #include <weightscope/io/gguf_decoder.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
@@ -169,6 +174,82 @@ TEST_CASE("the map of every block type is what each bit of each code and each sc
     CHECK(types == 19);
 }
 
+TEST_CASE("flips above the limits and binades of changes in blocks are counted one by one")
+{
+    // but Q8_K, whose decoder rounds the products that the map looks at
+    for (const char* name : {"Q4_0", "Q8_0", "Q4_1", "Q3_K", "Q4_K", "Q6_K", "IQ4_NL", "MXFP4", "NVFP4", "Q1_0"}) {
+        const ggml_type& type = *find_ggml_type(name);
+        std::vector<std::byte> bytes = random_blocks(type, 40);
+        std::fill_n(bytes.begin() + 3 * type.block_bytes, type.block_bytes, std::byte{0});  // one that is all zeros
+        const named_tensor tensor = tensor_in_blocks(type, bytes);
+        const bit_map_result map = map_bits(tensor, {.rms_factor = 1.5});
+        const detail::block_anatomy anatomy(type);
+        std::size_t place = 0;
+        bool same = true;
+        for (std::size_t f = 0; f < anatomy.fields().size(); ++f)
+            for (unsigned bit = 0; bit < anatomy.fields()[f].layout.bits; ++bit, ++place) {
+                const std::size_t weights = f == 0 ? 1 : type.block_weights / anatomy.fields()[f].count;
+                std::uint64_t above_max = 0, above_rms = 0;
+                std::map<int, std::uint64_t> changes;
+                for (std::size_t block = 0; block < 40; ++block) {
+                    const auto* from = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data()) + block * type.block_bytes;
+                    std::vector<float> before(type.block_weights), after(type.block_weights);
+                    anatomy.decode(from, before);
+                    anatomy.decode_flipped(from, f, bit, after);
+                    for (std::size_t n = 0; n < type.block_weights; n += weights) {
+                        double change = 0;
+                        bool finite = true;
+                        for (std::size_t e = n; e < n + weights; ++e) {
+                            finite = finite && std::isfinite(after[e]);
+                            change = std::max(change, std::fabs(static_cast<double>(after[e]) - static_cast<double>(before[e])));
+                        }
+                        if (!finite || change == 0)
+                            continue;
+                        above_max += change > map.max_magnitude ? 1 : 0;
+                        above_rms += change > 1.5 * map.rms ? 1 : 0;
+                        ++changes[std::ilogb(change * (1 + 1e-6))];  // the decoder's rounding may fall below a power of two
+                    }
+                }
+                const bit_position& p = map.positions.at(place);
+                bool listed = p.changes.size() == changes.size();
+                for (const binade_count& b : p.changes)
+                    listed = listed && changes[b.exponent] == b.count;
+                same = same && listed && p.above_max_count == above_max && p.above_rms_count == above_rms;
+                if (!listed || p.above_max_count != above_max || p.above_rms_count != above_rms)
+                    FAIL_CHECK(name << " " << p.part << " bit " << bit << ": above " << p.above_max_count << " " << p.above_rms_count << ", expected " << above_max
+                                    << " " << above_rms << ", binades " << listed);
+            }
+        CHECK(same);
+    }
+}
+
+TEST_CASE("floats are summed many at once as one by one")
+{
+    std::vector<float> values;
+    std::uint32_t random = 5;
+    for (int i = 0; i < 1003; ++i) {
+        random = random * 1664525 + 1013904223;
+        values.push_back(std::ldexp(static_cast<float>(random >> 8) - 8e6F, -static_cast<int>(random % 170)));
+    }
+    for (const float special : {0.0F, -0.0F, 1e-45F, -1e-40F, 3e38F})
+        values.push_back(special);
+    for (const bool finite : {true, false}) {
+        if (!finite)
+            values.insert(values.begin() + 7, {std::numeric_limits<float>::infinity(), std::nanf("")});
+        detail::bit_weight_sums many, single;
+        many.add_floats(values);
+        for (const float w : values)
+            single.add(static_cast<double>(w), 1);
+        const bit_map_result a = many.begun(), b = single.begun();
+        CHECK(a.size == b.size);
+        CHECK(a.nonfinite_count == b.nonfinite_count);
+        CHECK(a.zero_count == b.zero_count);
+        CHECK(a.max_magnitude == b.max_magnitude);
+        CHECK(a.rms == Approx(b.rms).epsilon(1e-13));
+        CHECK(a.exponents == b.exponents);
+    }
+}
+
 TEST_CASE("blocks with a scale that is not finite are left out")
 {
     const ggml_type& type = *find_ggml_type("Q8_0");
@@ -206,6 +287,8 @@ TEST_CASE("a model's bits are mapped tensor by tensor, ties once, and what has n
     CHECK(study.tensors[0].map.positions[31].unchanged_count == 1);
     CHECK(study.tensors[1].tied_to == "a.weight");
     CHECK(study.tensors[1].map.positions.empty());
+    CHECK(study.environment.blas == blas_name());
+    CHECK(study.environment.threads > 0);
     CHECK(study.tensors[2].skipped == "stored as STRING: no bits of its own that are known here");
 
     const bit_map_study_result signs = map_bits(small_model(), {.bitset = "sign", .include = {"^b"}});

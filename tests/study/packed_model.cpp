@@ -8,6 +8,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include <weightscope/study/open_packed.hpp>
 #include <weightscope/study/packed_model.hpp>
 #include <weightscope/study/quantization_study.hpp>
+#include <weightscope/quantizers/conventions.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/uniform.hpp>
@@ -123,6 +125,56 @@ TEST_CASE("a packed file gives the codes, scales and zero points back")
         check("layers.0.q.weight", quantize_uniform(weights, study.schemes[0]));
         check("layers.0.up.weight", quantize_uniform(halves, study.schemes[0]));
     }
+}
+
+// Every grid and every convention that is known, in one study: scales of all types, global scales, minima, zero points of their rules.
+TEST_CASE("other grids and the conventions of runtimes are packed to the byte, and read back")
+{
+    const temporary_folder folder;
+    study_tests::model_in_memory m;
+    const xt::xtensor<float, 2> weights = random_normal<float>({24, 128}, {.seed = 2});
+    xt::xtensor<float, 2> odd = random_normal<float>({3, 70}, {.seed = 3});
+    for (std::size_t j = 0; j < 70; ++j)
+        odd(1, j) = 0;  // groups of zeros
+    m.add("a.weight", weights).add("b.weight", odd).add("norm.weight", random_normal<float>({16}, {.seed = 4}));
+    std::vector<std::string> names = {"fp8-e4m3", "fp8-e5m2-per-channel", "fp6-e2m3", "fp4-e2m1-g32", "nf4-g64", "mxfp4", "nvfp4"};
+    for (const convention& c : conventions())
+        names.emplace_back(c.name);
+    quantization_study_options options;
+    for (const std::string& name : names) {
+        const scheme s = parse_scheme(name);
+        options.variants.push_back({.name = name, .normal = s, .sensitive = s, .skip_first_last = false});
+    }
+    const quantization_study_result study = study_quantization(*m, options);
+    REQUIRE(study.variants.size() >= names.size());
+    std::size_t global = 0, minima = 0, zero_points = 0;
+    for (std::size_t v = 0; v < names.size(); ++v) {
+        INFO(names[v]);
+        const std::uint64_t promised = packed_bytes(*m, study, v);
+        write_packed(folder / "packed.safetensors", *m, study, v);
+        CHECK(fs::file_size(folder / "packed.safetensors") == promised);
+        const packed_model packed = open_packed(folder / "packed.safetensors");
+        std::uint64_t bytes = 0;
+        for (const named_tensor& tensor : packed.file.tensors)
+            bytes += tensor.bytes.size();
+        CHECK(bytes == study.variants[v].bytes);
+        for (const auto& [layer, expected] : {std::pair("a.weight", quantize_uniform(weights, parse_scheme(names[v]))),
+                                              std::pair("b.weight", quantize_uniform(odd, parse_scheme(names[v])))}) {
+            const quantized_tensor found = read_packed(packed, layer);
+            CHECK((found.codes == expected.codes));
+            CHECK(found.scales == expected.scales);
+            CHECK(found.zero_points == expected.zero_points);
+            CHECK(found.minima == expected.minima);
+            CHECK(found.global_scale == expected.global_scale);
+            CHECK((dequantize(found) == dequantize(expected)));
+            global += found.global_scale != 1;
+            minima += !found.minima.empty();
+            zero_points += !found.zero_points.empty();
+        }
+    }
+    CHECK(global > 0);
+    CHECK(minima > 0);
+    CHECK(zero_points > 0);
 }
 
 TEST_CASE("a packed file keeps what is not quantized, the metadata and what the layers were")
@@ -233,9 +285,6 @@ TEST_CASE("what cannot be written is refused")
         return std::string("nothing was thrown");
     };
     CHECK(message(*m, folder / "x", 1) == "weightscope::write_packed(path, model, study, variant): variant is 1, expected below 1");
-    const auto grid = study_of(*m, "nf4-g64");
-    CHECK_THROWS_WITH(packed_bytes(*m, grid, 0), "weightscope::write_packed(path, model, study, variant): layers.0.q.weight is nf4-g64, expected plain integer "
-                                                 "codes, which alone can be packed; write it decoded instead");
 
     std::vector<tensor_to_write> tensors = {to_write("a.weight", random_normal<float>({4, 8}, {.seed = 1}))};
     const fs::path file = folder / "model.safetensors";

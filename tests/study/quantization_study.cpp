@@ -13,6 +13,7 @@
 #include <weightscope/quantizers/uniform.hpp>
 
 #include "../catch.hpp"
+#include "../message.hpp"
 #include "small_model.hpp"
 
 using namespace weightscope;
@@ -43,17 +44,6 @@ std::string picked(const quantization_study_result& study, const std::string& na
     const auto index = static_cast<std::size_t>(&layer_named(study, name) - study.layers.data());
     const layer_pick& pick = study.variants[variant].picks[index];
     return pick.scheme == kept_as_stored ? "kept: " + pick.reason : to_string(study.schemes[pick.scheme]);
-}
-
-template <class F>
-std::string message(F&& f)
-{
-    try {
-        f();
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return "nothing was thrown";
 }
 
 }  // namespace

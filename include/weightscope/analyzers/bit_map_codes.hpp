@@ -1,23 +1,91 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <weightscope/analyzers/bit_codes.hpp>
 #include <weightscope/analyzers/bit_map_result.hpp>
 #include <weightscope/analyzers/bit_map_sums.hpp>
 #include <weightscope/core/bit_layout.hpp>
+#include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/metric.hpp>
 
 namespace weightscope::detail {
 
-// The figures of the weights themselves; the values of the codes, which have to be finite, are added one by one.
+// Floats by their exponent, 256 for zeros; the sums of their squares, in lanes, and the largest, as codes, of those that are finite.
+struct bit_weight_kernel
+{
+    static constexpr std::size_t width = 16, zero = 256;
+
+    [[gnu::always_inline]] void operator()(const float* x, std::size_t whole, std::uint32_t* exponents, double* squares, std::uint32_t* most) const
+    {
+        std::int32_t largest = 0, largest_finite = 0;
+        for (std::size_t i = 0; i < whole; ++i) {
+            const std::int32_t magnitude = std::bit_cast<std::int32_t>(x[i]) & 0x7fffffff, exponent = magnitude >> 23;
+            exponents[i] = static_cast<std::uint32_t>(magnitude == 0 ? static_cast<std::int32_t>(zero) : exponent);
+            largest = magnitude > largest ? magnitude : largest;
+        }
+        double sums[width] = {};
+        if (largest < 0x7f800000) {
+            for (std::size_t i = 0; i < whole; i += width)
+                for (std::size_t j = 0; j < width; ++j)
+                    sums[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
+            largest_finite = largest;
+        } else {  // some are not finite
+            for (std::size_t i = 0; i < whole; ++i) {
+                const std::int32_t magnitude = std::bit_cast<std::int32_t>(x[i]) & 0x7fffffff;
+                if (magnitude >= 0x7f800000)
+                    continue;
+                largest_finite = magnitude > largest_finite ? magnitude : largest_finite;
+                sums[i % width] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+            }
+        }
+        for (std::size_t j = 0; j < width; ++j)
+            *squares += sums[j];
+        *most = static_cast<std::uint32_t>(largest_finite);
+    }
+};
+
+// The figures of the weights themselves; the values of the codes are added one by one, or floats many at once.
 class bit_weight_sums
 {
 public:
+    static constexpr std::size_t most_floats = 4096;
+
+    void add_floats(std::span<const float> x)
+    {
+        std::array<std::uint32_t, most_floats> exponents;
+        std::array<std::array<std::uint32_t, 512>, 4> counts{};
+        const std::size_t whole = x.size() - x.size() % bit_weight_kernel::width;
+        std::uint32_t most = 0;
+        double squares = 0;
+        dispatch(bit_weight_kernel{}, x.data(), whole, exponents.data(), &squares, &most);
+        for (std::size_t i = 0; i < whole; i += 4)  // neighbours are often alike, and would wait for each other
+            for (std::size_t j = 0; j < 4; ++j)
+                ++counts[j][exponents[i + j]];
+        const auto count_of = [&](std::size_t exponent) { return counts[0][exponent] + counts[1][exponent] + counts[2][exponent] + counts[3][exponent]; };
+        squares_ += squares;
+        max_ = std::max(max_, static_cast<double>(std::bit_cast<float>(most)));
+        size_ += whole;
+        nonfinite_ += count_of(255);
+        zeros_ += count_of(bit_weight_kernel::zero);
+        for (int exponent = 1; exponent < 255; ++exponent)
+            if (const std::uint64_t count = count_of(static_cast<std::size_t>(exponent)); count > 0)
+                binades_.add(std::ldexp(1.0, exponent - 127), count);
+        if (count_of(0) > 0)  // subnormal
+            for (const float w : x.first(whole))
+                if (w != 0 && std::fabs(w) < 0x1p-126F)
+                    binades_.add(std::fabs(static_cast<double>(w)), 1);
+        for (const float w : x.subspan(whole))
+            add(static_cast<double>(w), 1);
+    }
+
     void add(double value, std::uint64_t count)
     {
         size_ += count;

@@ -28,17 +28,22 @@ inline std::string plan_verdict_text(const allocation_plan& plan, const console_
     const variant_result& variant = plan.study.variants[plan.variant];
     std::string text;
     append_wrapped(text,
-                   fmt::format("{}: {} ({:.4g} bits per weight{}), {} {:.4g}, relative error of the weights {}", harmless(plan.study.model.path), short_bytes(variant.bytes),
+                   fmt::format("{}: {} ({:.4g} bits per weight{}), {} {:.4g}{}, relative error of the weights {}", harmless(plan.study.model.path), short_bytes(variant.bytes),
                                plan.bits_per_weight,
                                plan.file_bytes > 0 ? fmt::format(", {} bytes as a packed file", grouped(static_cast<std::size_t>(plan.file_bytes))) : "",
-                               allocation_loss_words(plan.settings.loss), plan.solution.loss, percent(variant.error.relative_error)),
+                               allocation_loss_words(plan.settings.loss), plan.solution.loss,
+                               plan_has_errors(plan) ? fmt::format(" ± {:.2g}", plan_standard_error(plan)) : "", percent(variant.error.relative_error)),
                    width, 0, [&](std::string_view line) { return style.bold(line); });
     append_wrapped(text,
-                   plan.solution.proven ? fmt::format("No other choice within {} bytes loses less: gap 0, {} states",
-                                                      grouped(static_cast<std::size_t>(plan.budget)), grouped(plan.solution.state_count))
+                   plan.solution.proven ? fmt::format("No other choice within {} loses less: gap 0, {} states", plan_budget_words(plan),
+                                                      grouped(plan.solution.state_count))
                                         : fmt::format("The search was cut short after {} states: the optimum loses between {:.6g} and {:.6g}",
                                                       grouped(plan.solution.state_count), plan.solution.lower_bound, plan.solution.loss),
                    width, 0, plain);
+    for (const plan_budget& budget : plan.budgets)
+        if (budget.name != "bytes")
+            append_wrapped(text, fmt::format("{}: {:.6g} of {:.6g}, no plan takes less than {:.6g}", budget.name, budget.used, budget.limit, budget.least), width, 0,
+                           plain);
     // the rules next to it in size, above and below
     const auto told = [&](const plan_rule& rule) {
         const std::string than = rule.lost_by_rule.exists() ? fmt::format("loses {:.1f} % more than a plan of the same bytes", 100 * rule.lost_by_rule.value)
@@ -86,6 +91,8 @@ inline text_table plan_layers_table(const allocation_plan& plan)
 {
     const bool uncertain = plan_has_errors(plan);
     text_table table{.headings = {"layer", "format", "bits", "loss", "of all", "next better", "next worse", uncertain ? "one error away" : "margin"}};
+    if (uncertain)
+        table.headings.insert(table.headings.begin() + 4, "± error");
     for (const plan_item& item : plan.items) {
         const plan_option& option = chosen_option(item);
         std::string name = harmless(plan.study.layers[item.layers.front()].name);
@@ -97,6 +104,8 @@ inline text_table plan_layers_table(const allocation_plan& plan)
         table.rows.push_back({name, plan_format_name(plan, option.scheme), fmt::format("{:.3g}", option.bits_per_weight), fmt::format("{:.3g}", option.loss),
                               plan.solution.loss > 0 ? fmt::format("{:.1f} %", 100 * option.loss / plan.solution.loss) : "0 %",
                               plan_step_text(plan, item, next_better(item)), plan_step_text(plan, item, next_worse(item)), margin});
+        if (uncertain)
+            table.rows.back().insert(table.rows.back().begin() + 4, option.standard_error > 0 ? fmt::format("{:.2g}", option.standard_error) : "-");
     }
     return table;
 }

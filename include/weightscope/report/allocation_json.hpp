@@ -102,7 +102,10 @@ inline ordered_json json_of(const allocation_plan_options& options)
             {"exclude", options.exclude},
             {"restrict", options.restrict_to},
             {"threads", options.threads},
-            {"orientation", name_of(options.orientation)}};
+            {"orientation", name_of(options.orientation)},
+            {"bit_operations", options.bit_operations ? ordered_json(*options.bit_operations) : ordered_json(nullptr)},
+            {"activation_bits", options.activation_bits},
+            {"latency", options.latency ? ordered_json(*options.latency) : ordered_json(nullptr)}};
 }
 
 }  // namespace detail
@@ -138,12 +141,17 @@ inline ordered_json json_of(const allocation_plan_options& options)
     add("seconds", detail::json_number(plan.study.seconds));
     add("loss_source", plan.loss_source);
     add("notes", plan.notes);
-    add("budget_bytes", plan.budget);
+    ordered_json budgets = ordered_json::array();
+    for (const plan_budget& budget : plan.budgets)
+        budgets.push_back({{"name", budget.name}, {"limit", budget.limit}, {"used", budget.used}, {"least", budget.least}, {"price", budget.price}});
+    add("budgets", std::move(budgets));
+    add("budget_bytes", plan.settings.bits_per_weight || plan.settings.size ? ordered_json(plan.budget) : ordered_json(nullptr));
     add("bytes", variant.bytes);
     add("bits_per_weight", plan.bits_per_weight);
     add("file_bytes", plan.file_bytes > 0 ? ordered_json(plan.file_bytes) : ordered_json(nullptr));
     add("kept_bytes", plan.kept_bytes);
     add("loss", detail::json_number(plan.solution.loss));
+    add("standard_error", detail::plan_has_errors(plan) ? ordered_json(detail::plan_standard_error(plan)) : ordered_json(nullptr));
     detail::append_metric(document, "relative_error", variant.error.relative_error, false);
     add("lower_bound", detail::json_number(plan.solution.lower_bound));
     add("gap", detail::json_number(plan.solution.gap));

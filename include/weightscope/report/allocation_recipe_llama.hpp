@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -86,7 +87,11 @@ inline std::string_view llama_type_of_kept(const study_layer& layer)
 {
     if (layer.shape.size() < 2)
         return "f32";  // llama.cpp keeps vectors in single precision
-    return layer.dtype == "BF16" ? "bf16" : layer.dtype == "F16" ? "f16" : layer.dtype == "F32" || layer.dtype == "F64" ? "f32" : "";
+    if (layer.dtype == "F64")
+        return "f32";
+    std::string name = layer.dtype;  // blocks of a GGUF file stay what they are
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return llama_type_named(name).name;
 }
 
 inline quantization_recipe llama_recipe(const allocation_plan& plan)

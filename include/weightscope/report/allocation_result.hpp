@@ -27,12 +27,13 @@ enum class allocation_loss
     curvature,         ///< ½ Σ h e², h from the diagonal of the Hessian, or ½ mean(h) Σ e² from its trace
     fisher,            ///< ½ Σ E[g²] e², the empirical Fisher information for the Hessian
     given,             ///< numbers from outside
+    measured,          ///< what the loss of the model rises by when that layer alone is quantized
 };
 
 [[nodiscard]] constexpr std::string_view to_string(allocation_loss loss)
 {
     constexpr std::string_view names[] = {"error",     "relative_error", "activation_error", "relative_activation_error",
-                                          "curvature", "fisher",         "given"};
+                                          "curvature", "fisher",         "given",            "measured"};
     return names[static_cast<std::size_t>(loss)];
 }
 
@@ -69,6 +70,9 @@ struct allocation_plan_options
     std::size_t threads = 0;
     matrix_orientation orientation = matrix_orientation::detect;
     allocation_options search = {};                ///< limits of the search
+    std::optional<double> bit_operations = {};     ///< for one token: Σ weights × bits of a weight × activation_bits; tables that are looked up take none
+    int activation_bits = 16;
+    std::optional<double> latency = {};            ///< Σ of the numbers in allocation_sources::latencies, in their unit
 };
 
 /// Formats from two to eight bits, and "keep".
@@ -85,6 +89,8 @@ struct plan_option
     double bits_per_weight = 0;
     double loss = 0;
     double standard_error = 0;            ///< of the loss; 0: not known
+    std::uint64_t bit_operations = 0;     ///< for one token; where a budget is set
+    double latency = 0;                   ///< likewise
 };
 
 /// A layer, or layers that have to take the same format.
@@ -109,6 +115,16 @@ struct plan_rule
     metric lost_by_rule = {};     ///< loss / optimum_loss - 1
 };
 
+/// A budget of a plan, and what the plan takes of it.
+struct plan_budget
+{
+    std::string name = {};  ///< "bytes", "bit operations", "latency"
+    double limit = 0;
+    double used = 0;
+    double least = 0;       ///< that any plan takes of it, the other budgets left aside
+    double price = 0;       ///< what the loss falls by for a unit more of it, about
+};
+
 /// A plan on the convex front of size and loss.
 struct plan_point
 {
@@ -126,11 +142,12 @@ struct allocation_plan
     std::vector<std::string> notes = {};   ///< what a reader has to know about them
     std::vector<plan_item> items = {};     ///< in model order of their first layers
     std::size_t variant = 0;               ///< the plan among the variants of the study
-    std::uint64_t budget = 0;              ///< bytes for all tensors of the model
+    std::uint64_t budget = 0;              ///< bytes for all tensors of the model; where no bytes are asked for, of the largest plan
     std::uint64_t kept_bytes = 0;          ///< of these, of tensors that no plan quantizes
     std::uint64_t file_bytes = 0;          ///< of the packed file, header included
     double bits_per_weight = 0;
     allocation_result solution = {};       ///< of the items; costs without kept_bytes
+    std::vector<plan_budget> budgets = {}; ///< those that are asked for
     std::vector<plan_rule> rules = {};     ///< by falling size
     std::vector<plan_point> front = {};    ///< by rising size
     std::vector<std::optional<low_rank_result>> low_rank = {};  ///< [layers of the study] of planned matrices, where asked for

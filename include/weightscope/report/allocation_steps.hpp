@@ -1,6 +1,7 @@
 #pragma once
 // Figures of a plan that its reports share.
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_result.hpp>
+#include <weightscope/report/console.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope::detail {
@@ -54,6 +56,7 @@ inline std::string allocation_loss_words(allocation_loss loss)
     case allocation_loss::relative_activation_error: return "squared error over squared outputs, summed over layers";
     case allocation_loss::curvature: return "expected increase of the loss, by the Hessian";
     case allocation_loss::fisher: return "expected increase of the loss, by the empirical Fisher information";
+    case allocation_loss::measured: return "rise of the loss, measured layer by layer";
     case allocation_loss::given: break;
     }
     return "loss as given";
@@ -75,6 +78,29 @@ inline bool plan_has_errors(const allocation_plan& plan)
             if (option.standard_error > 0)
                 return true;
     return false;
+}
+
+// Of the sum of the chosen losses, as far as errors are known.
+inline double plan_standard_error(const allocation_plan& plan)
+{
+    double squares = 0;
+    for (const plan_item& item : plan.items)
+        squares += chosen_option(item).standard_error * chosen_option(item).standard_error;
+    return std::sqrt(squares);
+}
+
+// "120,000 bytes and 3.2e+09 bit operations".
+inline std::string plan_budget_words(const allocation_plan& plan)
+{
+    std::string text;
+    for (std::size_t k = 0; k < plan.budgets.size(); ++k) {
+        const plan_budget& budget = plan.budgets[k];
+        text += k == 0 ? "" : k + 1 == plan.budgets.size() ? " and " : ", ";
+        text += budget.name == "bytes"     ? fmt::format("{} bytes", grouped(static_cast<std::size_t>(plan.budget)))
+                : budget.name == "latency" ? fmt::format("a latency of {:.6g}", budget.limit)
+                                           : fmt::format("{:.6g} {}", budget.limit, budget.name);
+    }
+    return text;
 }
 
 }  // namespace weightscope::detail

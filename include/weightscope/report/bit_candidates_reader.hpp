@@ -17,7 +17,8 @@
 
 namespace weightscope {
 
-/// The candidates of a file that `bits select` wrote, or any object with a list "candidates" of {"name", "flat"} and, if known, "score".
+/// The candidates of a file that `bits select` wrote, or any object with a list "candidates" of {"name", "flat"} and, if known, "score"
+/// and "part".
 ///
 /// @throws io_error  the file cannot be read, or an entry is not as it should be, with its number
 [[nodiscard]] inline std::vector<bit_candidate> read_bit_candidates(const std::filesystem::path& path)
@@ -36,7 +37,8 @@ namespace weightscope {
         const bool scored = entry.contains("score") && entry["score"].is_number();
         result.push_back({.name = entry["name"].get<std::string>(),
                           .flat = static_cast<std::size_t>(entry["flat"].get<std::uint64_t>()),
-                          .score = scored ? entry["score"].get<double>() : std::numeric_limits<double>::quiet_NaN()});
+                          .score = scored ? entry["score"].get<double>() : std::numeric_limits<double>::quiet_NaN(),
+                          .part = entry.contains("part") && entry["part"].is_string() ? entry["part"].get<std::string>() : "code"});
     }
     if (result.empty())
         refuse("candidates", "the list is empty; there is nothing to rank");

@@ -32,9 +32,10 @@ inline std::string bit_outcomes_text(const bit_ranking& ranking)
 /// A ranking for people: the figures before, what became of the flips, and the first `count` of those that were chosen.
 [[nodiscard]] inline std::string to_console(const bit_ranking& ranking, std::size_t width = 100, std::size_t count = 20)
 {
+    const std::string before = ranking.options.after.empty() ? "unchanged model: " : fmt::format("with {} flips made first: ", ranking.options.after.size());
     std::string text;
     for (const named_metric& figure : ranking.baseline)
-        text += fmt::format("{}{} {}", text.empty() ? "unchanged model: " : ", ", figure.name, figure.value.exists() ? detail::bit_number_text(figure.value.value) : "-");
+        text += fmt::format("{}{} {}", text.empty() ? before : ", ", figure.name, figure.value.exists() ? detail::bit_number_text(figure.value.value) : "-");
     text += fmt::format("\n{} flips of {} weights run in {:.3g} s: {}\n", ranking.evaluations, ranking.candidate_count, ranking.seconds,
                         detail::bit_outcomes_text(ranking));
     const bool greedy = ranking.options.search == bit_search::progressive;
@@ -52,10 +53,10 @@ inline std::string bit_outcomes_text(const bit_ranking& ranking)
     if (ranking.ranked.size() > count)
         text += fmt::format("and {} more\n", ranking.ranked.size() - count);
     const char* way = ranking.maximized ? "up" : "down";
-    if (ranking.plan.empty())
+    if (ranking.plan.size() == ranking.options.after.size())
         text += fmt::format("no flip moves {} {}\n", ranking.metrics.front(), way);
     else if (greedy)
-        text += fmt::format("the plan has {} of these; with it {} is {}\n", ranking.plan.size(), ranking.metrics.front(), detail::bit_number_text(ranking.best));
+        text += fmt::format("the plan has {} of these; with it {} is {}\n", ranking.plan.size() - ranking.options.after.size(), ranking.metrics.front(), detail::bit_number_text(ranking.best));
     return text;
 }
 
@@ -72,11 +73,12 @@ inline std::string bit_outcomes_text(const bit_ranking& ranking)
         text += fmt::format("the rest change {} by {:.3g} on average\n", result.ranking.metrics.front(), result.mean_change.value);
     std::vector<const failing_stratum*> order;
     for (const failing_stratum& s : result.strata)
-        order.push_back(&s);
+        if (s.failing.sample > 0)
+            order.push_back(&s);
     std::stable_sort(order.begin(), order.end(), [](const failing_stratum* a, const failing_stratum* b) { return a->share.share > b->share.share; });
     detail::text_table table{.headings = {"tensors", "bit", "drawn", "fail", "interval", "not finite"}};
     for (std::size_t i = 0; i < std::min(count, order.size()); ++i)
-        table.rows.push_back({detail::harmless(order[i]->kind), fmt::format("{}", order[i]->bit), fmt::format("{}", order[i]->failing.sample),
+        table.rows.push_back({detail::harmless(order[i]->kind) + (order[i]->part == "code" ? "" : " " + order[i]->part), fmt::format("{}", order[i]->bit), fmt::format("{}", order[i]->failing.sample),
                               percent(order[i]->share.share), interval(order[i]->share), fmt::format("{}", order[i]->crash_count)});
     if (!table.rows.empty())
         text += fmt::format("\n{}\n", fmt::join(table.lines(width), "\n"));

@@ -39,7 +39,7 @@ inline bit_layer_name bit_layer_of(std::string_view name)
 }  // namespace detail
 
 /// The flips that move each recorded figure most, as a table:
-/// "metric,rank,group_rank,model,model_group,name,layer_key,layer_id,bit,flat,weight_score,metric_delta,metric_value".
+/// "metric,rank,group_rank,model,model_group,name,layer_key,layer_id,bit,flat,weight_score,metric_delta,metric_value,part".
 ///
 /// model_group is the tensor's name with a * for numbers, group_rank the rank in that group. The figure that counts stands first, in the
 /// direction that was asked for, the others in that which harms. Flips that are not finite have no rank here.
@@ -47,7 +47,7 @@ inline bit_layer_name bit_layer_of(std::string_view name)
 /// @param count  rows for each figure; 0: all
 [[nodiscard]] inline std::string to_csv(const bit_ranking& ranking, std::size_t count = 0)
 {
-    std::string text = "metric,rank,group_rank,model,model_group,name,layer_key,layer_id,bit,flat,weight_score,metric_delta,metric_value\n";
+    std::string text = "metric,rank,group_rank,model,model_group,name,layer_key,layer_id,bit,flat,weight_score,metric_delta,metric_value,part\n";
     for (std::size_t m = 0; m < ranking.metrics.size(); ++m) {
         std::map<std::string, std::size_t> in_group;
         std::size_t rank = 0;
@@ -56,10 +56,10 @@ inline bit_layer_name bit_layer_of(std::string_view name)
                 break;
             const std::string kind = detail::kind_of_tensor(trial->flip.name);
             const detail::bit_layer_name layer = detail::bit_layer_of(trial->flip.name);
-            text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", detail::quoted(ranking.metrics[m]), ++rank, ++in_group[kind],
+            text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", detail::quoted(ranking.metrics[m]), ++rank, ++in_group[kind],
                                 detail::quoted(trial->flip.model), detail::quoted(kind), detail::quoted(trial->flip.name), detail::quoted(layer.key), layer.number,
                                 trial->flip.bit, trial->flip.flat, detail::csv_number(trial->weight_score), detail::csv_number(trial->deltas[m]),
-                                detail::csv_number(trial->values[m]));
+                                detail::csv_number(trial->values[m]), trial->flip.part);
         }
     }
     return text;

@@ -82,6 +82,7 @@ inline ordered_json json_of(const failing_share_result& result)
     ordered_json strata = ordered_json::array();
     for (const failing_stratum& s : result.strata) {
         ordered_json one = {{"kind", s.kind},
+                            {"part", s.part},
                             {"bit", s.bit},
                             {"population", s.failing.population},
                             {"sample", s.failing.sample},
@@ -97,6 +98,8 @@ inline ordered_json json_of(const failing_share_result& result)
                            {"confidence", result.options.confidence},
                            {"margin", result.options.samples > 0 ? ordered_json(nullptr) : ordered_json(result.options.margin)},
                            {"seed", result.options.evaluation.seed},
+                           {"parts", result.options.parts},
+                           {"passed_over", result.passed_over},
                            {"population", result.population},
                            {"sample", result.samples}};
     append_metric(object, "mean_change", result.mean_change, false);
@@ -154,11 +157,14 @@ inline ordered_json bit_ranking_document(const bit_ranking& ranking, const bit_r
     append_member(document, "metrics", std::move(metrics));
     append_member(document, "baseline_metrics", std::move(baseline));
     append_member(document, "outcomes", std::move(outcomes));
-    ordered_json ranked = ordered_json::array(), plan = ordered_json::array(), records = ordered_json::array();
+    ordered_json after = ordered_json::array(), ranked = ordered_json::array(), plan = ordered_json::array(), records = ordered_json::array();
+    for (const planned_flip& flip : o.after)
+        after.push_back(to_json(flip));
     for (const ranked_flip& flip : ranking.ranked)
         ranked.push_back(json_of(ranking, flip));
     for (const planned_flip& flip : ranking.plan)
         plan.push_back(to_json(flip));
+    append_member(document, "after", std::move(after));
     append_member(document, "ranked", std::move(ranked));
     append_member(document, "plan", std::move(plan));
     append_member(document, "top_by_metric", top_by_metric(ranking, options.top_k));

@@ -1,23 +1,20 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/io/bit_plan_reader.hpp>
-#include <weightscope/io/json_document.hpp>
+#include <weightscope/report/bit_json_fields.hpp>
 #include <weightscope/report/bit_selection_json.hpp>
+#include <weightscope/scorers/bit_failing_share_result.hpp>
 #include <weightscope/scorers/bit_ranking_result.hpp>
 
 namespace weightscope {
@@ -27,144 +24,136 @@ struct saved_bit_ranking
 {
     bit_ranking ranking = {};
     bit_report_context context = {};
+    std::optional<failing_share_result> share = {};  ///< of a random sample: its strata, with the same ranking; the shares are not read
 };
 
 namespace detail {
 
-// The members of a saved ranking, each with its place in messages.
 class bit_ranking_reader
 {
 public:
-    explicit bit_ranking_reader(const std::filesystem::path& path) : path_(path), document_(read_json_document<nlohmann::ordered_json>(path)) {}
+    explicit bit_ranking_reader(const std::filesystem::path& path) : path_(path), fields_(path, "rank the flips again") {}
 
     saved_bit_ranking read() const
     {
-        if (!document_.is_object() || !document_.contains("schema") || document_["schema"] != "weightscope/bits_rank/1")
-            refuse("schema", "is not weightscope/bits_rank/1; give a file that bits rank wrote");
-        if (!document_.contains("all_records"))
-            refuse("all_records", "is missing, which putting shards together needs; rank with --shard or --save-all-records");
+        fields_.require_schema("weightscope/bits_rank/1", "rank");
+        const auto& document = fields_.document();
+        if (!document.contains("all_records"))
+            fields_.refuse("all_records", "is missing, which putting shards together needs; rank with --shard or --save-all-records");
         saved_bit_ranking result;
+        const auto& meta = fields_.member(document, "meta", "");
+        result.context = fields_.context(meta);
+        result.context.weights_file = fields_.text_or_null(meta, "weights_source_file");
         bit_ranking& r = result.ranking;
-        rank_bits_options& o = r.options;
-        const auto& meta = member(document_, "meta", "");
-        result.context = {.model = text(meta, "model"),
-                          .format = text(meta, "format"),
-                          .restricted = member(meta, "restrict", "meta").get<std::vector<std::string>>(),
-                          .num_val_batches = whole(meta, "num_val_batches"),
-                          .eval_seq_len = whole(meta, "eval_seq_len"),
-                          .weights_file = member(meta, "weights_source_file", "meta").is_null() ? std::string() : text(meta, "weights_source_file"),
-                          .notes = member(document_, "notes", "").get<std::vector<std::string>>()};
-        r.fingerprint = text(meta, "fingerprint");
-        o.bits = text(meta, "bitset_mode");
-        const std::string search = text(meta, "search_mode");
-        if (search == "sample")
-            refuse("meta.search_mode", "is sample, which has no shards");
-        o.search = search == "progressive" ? bit_search::progressive : bit_search::independent;
-        r.metrics = member(meta, "recorded_metrics", "meta").get<std::vector<std::string>>();
-        o.metric = text(meta, "eval_metric");
-        o.metrics.assign(r.metrics.begin() + (r.metrics.empty() ? 0 : 1), r.metrics.end());
-        r.maximized = text(meta, "goal") == "maximize";
-        o.goal = r.maximized ? bit_goal::maximize : bit_goal::minimize;
-        r.start = number(meta, "original_metric_score");
-        r.best = number(meta, "best_metric_score");
-        o.top_b = whole(meta, "top_b");
-        o.go_on = flag(meta, "go_on");
-        o.flips_per_weight = whole(meta, "flips_per_weight");
-        o.crashes_first = flag(meta, "crashes_first");
-        o.shard = whole(meta, "shard");
-        o.shard_count = whole(meta, "shard_count");
-        r.candidate_count = whole(meta, "num_candidates");
-        r.all_candidate_count = whole(meta, "num_candidates_all");
-        r.evaluations = whole(meta, "num_flips_evaluated");
-        r.counts.losses = whole(meta, "losses");
-        r.counts.measures = whole(meta, "measures");
-        r.seconds = number(meta, "seconds");
-        const auto& baseline = member(document_, "baseline_metrics", "");
-        for (const auto& figure : member(document_, "metrics", "")) {
-            const std::string name = text(figure, "name");
-            const double value = number(baseline, name.c_str());
-            r.baseline.push_back({name, flag(figure, "higher_is_better"), metric(value)});
+        read_settings(meta, r);
+        r.candidate_count = fields_.whole(meta, "num_candidates");
+        r.all_candidate_count = fields_.whole(meta, "num_candidates_all");
+        r.evaluations = fields_.whole(meta, "num_flips_evaluated");
+        r.counts.losses = fields_.whole(meta, "losses");
+        r.counts.measures = fields_.whole(meta, "measures");
+        r.seconds = fields_.number(meta, "seconds");
+        const auto& baseline = fields_.member(document, "baseline_metrics", "");
+        for (const auto& figure : fields_.member(document, "metrics", "")) {
+            const std::string name = fields_.text(figure, "name");
+            const double value = fields_.number(baseline, name.c_str());
+            r.baseline.push_back({name, fields_.flag(figure, "higher_is_better"), metric(value)});
         }
         for (std::size_t i = 0; i < r.outcomes.size(); ++i)
-            r.outcomes[i] = whole(member(document_, "outcomes", ""), std::string(to_string(static_cast<bit_trial_outcome>(i))).c_str());
-        for (const auto& record : document_["all_records"])
+            r.outcomes[i] = fields_.whole(fields_.member(document, "outcomes", ""), std::string(to_string(static_cast<bit_trial_outcome>(i))).c_str());
+        std::size_t place = 0;
+        for (const auto& flip : fields_.member(document, "after", ""))
+            r.options.after.push_back(bit_entry_reader(nlohmann::json(flip), path_, fmt::format("after[{}]", place++)).read());
+        for (const auto& record : document["all_records"])
             r.trials.push_back(trial(record, r.trials.size(), r.metrics));
+        if (fields_.text(meta, "search_mode") == "sample")
+            result.share = share(fields_.member(document, "failing_share", ""), r);
         return result;
     }
 
 private:
-    [[noreturn]] void refuse(std::string field, std::string_view fault) const { throw io_error(path_, std::nullopt, std::move(field), fault); }
+    using json = bit_json_fields::json;
 
-    const nlohmann::ordered_json& member(const nlohmann::ordered_json& object, const char* name, const char* around) const
+    void read_settings(const json& meta, bit_ranking& r) const
     {
-        const std::string place = *around ? fmt::format("{}.{}", around, name) : std::string(name);
-        if (!object.is_object() || !object.contains(name))
-            refuse(place, "is missing; rank the flips again");
-        return object.at(name);
-    }
-    std::string text(const nlohmann::ordered_json& object, const char* name) const
-    {
-        const auto& value = member(object, name, "");
-        if (!value.is_string())
-            refuse(name, "is no text; rank the flips again");
-        return value.get<std::string>();
-    }
-    std::size_t whole(const nlohmann::ordered_json& object, const char* name) const
-    {
-        const auto& value = member(object, name, "");
-        if (!value.is_number_unsigned())
-            refuse(name, "is no whole number of 0 or more; rank the flips again");
-        return static_cast<std::size_t>(value.get<std::uint64_t>());
-    }
-    bool flag(const nlohmann::ordered_json& object, const char* name) const
-    {
-        const auto& value = member(object, name, "");
-        if (!value.is_boolean())
-            refuse(name, "is not true or false; rank the flips again");
-        return value.get<bool>();
-    }
-    double number(const nlohmann::ordered_json& object, const char* name) const
-    {
-        const auto& value = member(object, name, "");
-        if (value.is_null())
-            return std::numeric_limits<double>::quiet_NaN();
-        if (!value.is_number())
-            refuse(name, "is no number; rank the flips again");
-        return value.get<double>();
+        rank_bits_options& o = r.options;
+        r.fingerprint = fields_.text(meta, "fingerprint");
+        o.bits = fields_.text(meta, "bitset_mode");
+        o.search = fields_.text(meta, "search_mode") == "progressive" ? bit_search::progressive : bit_search::independent;
+        r.metrics = fields_.texts(meta, "recorded_metrics");
+        o.metric = fields_.text(meta, "eval_metric");
+        o.metrics.assign(r.metrics.begin() + (r.metrics.empty() ? 0 : 1), r.metrics.end());
+        r.maximized = fields_.text(meta, "goal") == "maximize";
+        o.goal = r.maximized ? bit_goal::maximize : bit_goal::minimize;
+        r.start = fields_.number(meta, "original_metric_score");
+        r.best = fields_.number(meta, "best_metric_score");
+        o.top_b = fields_.whole(meta, "top_b");
+        o.go_on = fields_.flag(meta, "go_on");
+        o.flips_per_weight = fields_.whole(meta, "flips_per_weight");
+        o.crashes_first = fields_.flag(meta, "crashes_first");
+        o.shard = fields_.whole(meta, "shard");
+        o.shard_count = fields_.whole(meta, "shard_count");
     }
 
-    bit_trial trial(const nlohmann::ordered_json& record, std::size_t index, const std::vector<std::string>& metrics) const
+    bit_trial trial(const json& record, std::size_t index, const std::vector<std::string>& metrics) const
     {
         const std::string place = fmt::format("all_records[{}]", index);
         bit_trial result{.flip = bit_entry_reader(nlohmann::json(record), path_, place).read(),
-                         .weight_score = number(record, "weight_score"),
-                         .candidate = whole(record, "candidate"),
-                         .tensor = whole(record, "tensor"),
-                         .step = whole(record, "step")};
-        const std::string outcome = text(record, "outcome");
+                         .weight_score = fields_.number(record, "weight_score"),
+                         .candidate = fields_.whole(record, "candidate"),
+                         .tensor = fields_.whole(record, "tensor"),
+                         .step = fields_.whole(record, "step")};
+        const std::string outcome = fields_.text(record, "outcome");
         std::size_t kind = 0;
         while (kind < bit_trial_outcome_count && to_string(static_cast<bit_trial_outcome>(kind)) != outcome)
             ++kind;
         if (kind == bit_trial_outcome_count)
-            refuse(place + ".outcome", "is none that is known; rank the flips again");
+            fields_.refuse_field(place + ".outcome", "is none that is known");
         result.outcome = static_cast<bit_trial_outcome>(kind);
-        if (!member(record, "flipped_metrics", "").empty())
+        if (!fields_.member(record, "flipped_metrics", "").empty())
             for (const std::string& name : metrics) {
-                result.values.push_back(number(record["flipped_metrics"], name.c_str()));
-                result.deltas.push_back(number(member(record, "delta", ""), name.c_str()));
+                result.values.push_back(fields_.number(record["flipped_metrics"], name.c_str()));
+                result.deltas.push_back(fields_.number(fields_.member(record, "delta", ""), name.c_str()));
             }
         if (result.outcome == bit_trial_outcome::finite && result.values.empty())
-            refuse(place, "has no figures; rank the flips again");
+            fields_.refuse_field(place, "has no figures");
+        return result;
+    }
+
+    failing_share_result share(const json& saved, const bit_ranking& ranking) const
+    {
+        failing_share_result result{.population = fields_.whole(saved, "population"), .samples = fields_.whole(saved, "sample"), .ranking = ranking};
+        failing_share_options& o = result.options;
+        o.bits = ranking.options.bits;
+        o.metric = ranking.options.metric;
+        o.goal = ranking.options.goal;
+        o.threshold = fields_.number(saved, "threshold");
+        o.confidence = fields_.number(saved, "confidence");
+        if (fields_.member(saved, "margin", "").is_null())
+            o.samples = ranking.all_candidate_count;
+        else
+            o.margin = fields_.number(saved, "margin");
+        o.evaluation.seed = fields_.whole(saved, "seed");
+        o.parts = fields_.texts(saved, "parts");
+        o.shard = ranking.options.shard;
+        o.shard_count = ranking.options.shard_count;
+        result.passed_over = fields_.texts(saved, "passed_over");
+        for (const auto& s : fields_.member(saved, "strata", ""))
+            result.strata.push_back({.kind = fields_.text(s, "kind"),
+                                     .bit = static_cast<unsigned>(fields_.whole(s, "bit")),
+                                     .failing = {.population = fields_.whole(s, "population"), .sample = fields_.whole(s, "sample"),
+                                                 .hits = fields_.whole(s, "failing")},
+                                     .crash_count = fields_.whole(s, "crashes"),
+                                     .part = fields_.text(s, "part")});
         return result;
     }
 
     const std::filesystem::path& path_;
-    nlohmann::ordered_json document_;
+    bit_json_fields fields_;
 };
 
 }  // namespace detail
 
-/// Reads what to_json(bit_ranking) gives, with all its records, so that shards can be put together.
+/// Reads what to_json(bit_ranking) and to_json(failing_share_result) give, with all records, so that shards can be put together.
 ///
 /// @throws io_error  the file cannot be read, is no such document, or lacks its records
 [[nodiscard]] inline saved_bit_ranking read_bit_ranking(const std::filesystem::path& path)

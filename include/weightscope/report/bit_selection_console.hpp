@@ -36,13 +36,14 @@ inline std::string bit_number_text(double value) { return std::isfinite(value) ?
         text += fmt::format("flips: {} within the trust radius, {} outside of it, {} to NaN or Inf, {} that change nothing\n", selection.flips.inside,
                             selection.flips.outside, selection.flips.non_finite, selection.flips.unchanged);
     if (selection.unscored_count > 0)
-        text += fmt::format("{} weights have no score: they or their gradients are not finite\n", selection.unscored_count);
+        text += fmt::format("{} codes and scales have no score: weights or gradients are not finite\n", selection.unscored_count);
     for (const std::string& line : selection.passed_over)
         text += fmt::format("passed over: {}\n", line);
     detail::text_table table{.headings = {"weight", "score", "bit", "value", "gradient", "outside Taylor"}};
     for (std::size_t i = 0; i < std::min(count, selection.candidates.size()); ++i) {
         const bit_candidate& c = selection.candidates[i];
-        table.rows.push_back({fmt::format("{}[{}]", detail::harmless(c.name), c.flat), c.drawn ? "drawn" : detail::bit_number_text(c.score),
+        table.rows.push_back({fmt::format("{}[{}]{}", detail::harmless(c.name), c.flat, c.part == "code" ? "" : " " + c.part),
+                              c.drawn ? "drawn" : detail::bit_number_text(c.score),
                               c.bit < 0 ? "-" : fmt::format("{}", c.bit), detail::bit_number_text(c.value), detail::bit_number_text(c.gradient),
                               fmt::format("{}", fmt::join(c.outside_taylor, " "))});
     }

@@ -43,7 +43,9 @@ inline ordered_json json_of(const bit_candidate& c)
             {"gradient", json_number(c.gradient)},
             {"curvature", json_number(c.curvature)},
             {"outside_taylor", c.outside_taylor},
-            {"drawn", c.drawn}};
+            {"drawn", c.drawn},
+            {"part", c.part},
+            {"tensor", c.tensor}};
 }
 
 }  // namespace detail
@@ -79,7 +81,10 @@ inline ordered_json json_of(const bit_candidate& c)
                            {"outside_w", options.outside_w},
                            {"num_val_batches", context.num_val_batches},
                            {"eval_seq_len", context.eval_seq_len},
-                           {"seed", options.evaluation.seed}});
+                           {"seed", options.evaluation.seed},
+                           {"parts", options.parts},
+                           {"shard", options.shard},
+                           {"shard_count", options.shard_count}});
     detail::append_member(document, "tensors", selection.tensor_count);
     detail::append_member(document, "weights", selection.weight_count);
     detail::append_member(document, "sampled", selection.sampled_count);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include <weightscope/report/html_data.hpp>
 #include <weightscope/report/html_script_charts.hpp>
 #include <weightscope/report/html_script_table.hpp>
+#include <weightscope/report/html_script_tips.hpp>
 #include <weightscope/report/html_sections.hpp>
 #include <weightscope/report/html_style.hpp>
 #include <weightscope/report/html_text.hpp>
@@ -103,7 +105,7 @@ inline std::string html_rows(const scan_result& scan, const health_result& healt
                 words += " " + html_text(health.findings[found[i][n]].rule_id);
             words += found[i].size() > 3 ? fmt::format(" and {} more", found[i].size() - 3) : "";
         }
-        text += fmt::format("<tr id=\"layer-{0}\"><td>{1}</td><td><button type=\"button\" class=\"name\">{2}</button></td><td>{3}</td><td>{4}</td>"
+        text += fmt::format("<tr id=\"layer-{0}\"><td>{1}</td><td><button>{2}</button></td><td>{3}</td><td>{4}</td>"
                             "<td>{5}</td><td>{6}</td>",
                             i, i + 1, layer.name.empty() ? "(no name)" : html_text(layer.name), i < health.layers.size() ? health.layers[i].score : 100, words,
                             layer.shape.empty() ? "scalar" : fmt::format("{}", fmt::join(layer.shape, "×")), html_text(layer.dtype));
@@ -126,11 +128,36 @@ inline std::string html_tools(const html_figures& figures)
            + options + "</select></label><p id=\"count\" role=\"status\" aria-live=\"polite\"></p></div>\n";
 }
 
+// A picture in which the marks of large models name their layers by the number that the table has: their names would be a third of it.
+// The script puts them back.
+inline std::string html_numbered_marks(const std::string& svg, const std::unordered_map<std::string, std::size_t>& places)
+{
+    constexpr std::string_view open = "<title>";
+    std::string text;
+    std::size_t done = 0;
+    for (std::size_t at = svg.find(open); at != std::string::npos; at = svg.find(open, at)) {
+        at += open.size();
+        const std::size_t end = svg.find("]: ", at), bracket = end == std::string::npos ? end : svg.rfind(" [", end);
+        if (bracket == std::string::npos || bracket < at || end > svg.find("</title>", at))
+            continue;
+        const auto found = places.find(svg.substr(at, bracket - at));
+        if (found == places.end())
+            continue;
+        text += svg.substr(done, at - done) + fmt::format("#{}", found->second + 1);
+        done = end + 1;
+    }
+    return text + svg.substr(done);
+}
+
 inline std::string html_charts(const scan_result& scan, const health_result& health)
 {
+    constexpr std::size_t named_at_most = 400;
+    std::unordered_map<std::string, std::size_t> places;
+    for (std::size_t i = 0; i < scan.layers.size() && scan.layers.size() > named_at_most; ++i)
+        places.emplace(html_text(scan.layers[i].name), i);
     std::string text;
     for (const chart& c : plot_scan(scan, health, {.detailed_layers = 0}))
-        text += fmt::format("<figure><figcaption>{}</figcaption>\n{}</figure>\n", html_text(c.title), c.svg);
+        text += fmt::format("<figure><figcaption>{}</figcaption>\n{}</figure>\n", html_text(c.title), places.empty() ? c.svg : html_numbered_marks(c.svg, places));
     return text;
 }
 
@@ -167,7 +194,7 @@ inline std::string html_charts(const scan_result& scan, const health_result& hea
                               .body = std::move(body),
                               .data = detail::html_data(scan, health, figures, baseline),
                               .style = detail::html_style,
-                              .script = std::string(detail::html_script_charts) + std::string(detail::html_script_table)});
+                              .script = std::string(detail::html_script_charts) + std::string(detail::html_script_tips) + std::string(detail::html_script_table)});
 }
 
 }  // namespace weightscope

@@ -4,7 +4,7 @@
 
 namespace weightscope::detail {
 
-// First part of a page's script: numbers as people read them, axes, and the charts of one layer, drawn as SVG from the page's data.
+// First part of the script of a scan's page: numbers as people read them, axes, and the charts of one layer, drawn as SVG from the page's data.
 // Texts from outside enter the page as text alone, never as markup.
 inline constexpr std::string_view html_script_charts = R"js(
 const blue = '#0072b2', sky = '#56b4e9', orange = '#e69f00', vermilion = '#d55e00', black = '#000000', faint = '#5a5a5a';
@@ -100,7 +100,7 @@ function figureOf(caption, svg, ...controls) {
 
 // How the weights are spread, beside a Gaussian of their mean and standard deviation.
 function drawHistogram(layer, figure, logarithmic) {
-  const [low, high, ...counts] = layer.h, step = (high - low) / counts.length;
+  const [low, high, text] = layer.h, counts = text.split(' ').map(count => parseInt(count, 36)), step = (high - low) / counts.length;
   const svg = picture(360, 235, `histogram of the weights of ${layer.n}, from ${show(low)} to ${show(high)}`);
   const y = axisOf([...counts, logarithmic ? 1 : 0], { logarithmic, zero: !logarithmic, count: 4 });
   const p = panel(svg, axisOf([low, high]), y, [48, 22, 300, 175], 'weight', 'entries per bin');

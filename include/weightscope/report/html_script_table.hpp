@@ -4,20 +4,24 @@
 
 namespace weightscope::detail {
 
-// Second part of a page's script: the table of layers, which is in the page without it, becomes one that sorts, filters and opens.
+// Last part of the script of a scan's page: the table of layers, which is in the page without it, becomes one that sorts, filters and opens.
 inline constexpr std::string_view html_script_table = R"js(
 const data = JSON.parse(document.getElementById('data').textContent);
 const layers = data.layers, fieldAt = new Map(data.fields.map((field, i) => [field[0], i]));
-const fieldOf = (layer, field) => layer.v[fieldAt.get(field)] ?? null;
-const find = id => document.getElementById(id);
+const wordOf = value => typeof value === 'string' ? data.words[value] : value;
+const values = data.values.map(column => Array.isArray(column) ? column.map(wordOf) : wordOf(column));
+const valueAt = (layer, at) => (Array.isArray(values[at]) ? values[at][layer.i] : values[at]) ?? null;
+const fieldOf = (layer, field) => fieldAt.has(field) ? valueAt(layer, fieldAt.get(field)) : null;
+tipOf = text => text.replace(/^#(\d+)(?=: )/, (place, i) => layers[i - 1] ? `${layers[i - 1].n} [${layers[i - 1].s}]` : place);
 const body = find('rows'), filterBox = find('filter'), levelBox = find('level'), figureBox = find('figure'), countLine = find('count');
 const rows = new Array(layers.length);
 for (const row of body.querySelectorAll('tr')) {
   row.dataset.i = row.id.slice('layer-'.length);
   rows[row.dataset.i] = row;
-  row.querySelector('button.name').setAttribute('aria-expanded', 'false');
+  const button = Object.assign(row.querySelector('button'), { className: 'name', type: 'button' });
+  button.setAttribute('aria-expanded', 'false');
 }
-for (const layer of layers) { layer.f ??= []; layer.notes ??= []; }
+layers.forEach((layer, i) => { layer.i = i; layer.score ??= 100; layer.f ??= []; layer.notes = (layer.notes ?? []).map(k => data.words[k]); });
 const buttonOf = i => rows[i].querySelector('button.name');
 const severities = { critical: 3, warning: 2, info: 1 };
 const searchText = layers.map(layer => [layer.n, layer.s, layer.d, ...layer.f.map(k => data.findings[k].rule)].join(' ').toLowerCase());
@@ -104,12 +108,13 @@ function foundList(layer) {
 function figureTables(layer) {
   const groups = new Map();
   data.fields.forEach(([field, meaning], i) => {
-    if (layer.v[i] === null || layer.v[i] === undefined) return;
+    const value = valueAt(layer, i);
+    if (value === null) return;
     const dot = field.indexOf('.'), group = field.slice(0, dot);
     if (!groups.has(group)) groups.set(group, element('table', {}, element('caption', { className: 'name' }, group)));
     const head = element('th', { scope: 'row' }, field.slice(dot + 1));
     if (meaning) head.dataset.tip = meaning;
-    groups.get(group).append(element('tr', {}, head, element('td', { className: 'number' }, show(layer.v[i]))));
+    groups.get(group).append(element('tr', {}, head, element('td', { className: 'number' }, show(value))));
   });
   return element('div', { className: 'figures' }, ...groups.values());
 }
@@ -178,40 +183,17 @@ function onKey(event) {
   }
 }
 
-// What a mark stands for, beside the pointer; the charts that were drawn before carry it as <title>.
-function tellMark(event) {
-  let at = event.target instanceof Element ? event.target : null;
-  const title = at?.ownerSVGElement && at.querySelector(':scope > title');
-  if (title) { at.dataset.tip = title.textContent; title.remove(); }
-  at = at?.closest('[data-tip]');
-  const tip = find('tip');
-  tip.hidden = !at;
-  if (!at) return;
-  tip.textContent = at.dataset.tip;
-  const box = tip.getBoundingClientRect(), x = Math.min(event.clientX + 12, document.documentElement.clientWidth - box.width - 8);
-  tip.style.left = `${Math.max(x, 4) + scrollX}px`;
-  tip.style.top = `${(event.clientY + 18 + box.height > innerHeight ? event.clientY - box.height - 10 : event.clientY + 18) + scrollY}px`;
-}
-
 function followLink() {
   const wanted = /^#layer-(\d+)$/.exec(location.hash);
   if (wanted && rows[wanted[1]]) openLayer(Number(wanted[1]));
 }
 
-for (const svg of document.querySelectorAll('.overview svg')) {   // else its name would be told over every mark
-  const title = svg.querySelector(':scope > title');
-  svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', title?.textContent ?? '');
-  title?.remove();
-}
 for (const head of document.querySelectorAll('#layers-table th[data-key]')) head.querySelector('button').addEventListener('click', () => sortBy(head.dataset.key));
 body.addEventListener('click', event => { const button = event.target.closest('button.name'); if (button) toggleLayer(Number(button.closest('tr').dataset.i)); });
 for (const event of ['input', 'search']) filterBox.addEventListener(event, filterRows);
 levelBox.addEventListener('change', filterRows);
 figureBox.addEventListener('change', chooseFigure);
 document.addEventListener('keydown', onKey);
-document.addEventListener('pointerover', tellMark);
-document.addEventListener('pointerdown', tellMark);
 addEventListener('hashchange', followLink);
 document.addEventListener('click', event => { if (event.target.closest?.('a')?.getAttribute('href') === location.hash) followLink(); });   // the same one again
 more.addEventListener('click', showMore);

@@ -61,6 +61,7 @@ inline std::string html_verdict(const scan_result& scan, const health_result& he
                         {"format", scan.model.format + (scan.model.architecture.empty() ? "" : ", " + scan.model.architecture)},
                         {"size", fmt::format("{} parameters, {} bytes", grouped(scan.model.parameters), grouped(static_cast<std::size_t>(scan.model.bytes)))},
                         {"lost", lost ? fmt::format("{} of {} tensors could not be analysed", lost, scan.layers.size()) : ""},
+                        {"lost shards", fmt::format("{}", fmt::join(scan.model.lost_shards, "; "))},
                         {"written by", fmt::format("weightscope {}", version)}});
     return text + "</div>\n<nav aria-label=\"parts of this page\"><ul><li><a href=\"#do\">What to do</a></li><li><a href=\"#layers\">Layers</a></li>"
                   "<li><a href=\"#charts\">Charts</a></li><li><a href=\"#rules\">Rules and settings</a></li></ul></nav>\n</header>\n";

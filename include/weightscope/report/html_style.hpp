@@ -61,12 +61,12 @@ th button { all: unset; cursor: pointer; display: inline-block; }
 th button::after { content: "\00a0\2195"; color: #999; }
 th[aria-sort=ascending] button::after { content: "\00a0\2191"; color: var(--ink); }
 th[aria-sort=descending] button::after { content: "\00a0\2193"; color: var(--ink); }
-th button:focus-visible, td button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-td button.name { all: unset; cursor: pointer; color: var(--accent); text-decoration: underline; text-decoration-color: transparent;
+#rows > tr > td > button { all: unset; cursor: pointer; color: var(--accent); text-decoration: underline; text-decoration-color: transparent;
                  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .87em; overflow-wrap: anywhere; }
-td button.name::before { content: "\25b8\00a0"; }
-td button.name[aria-expanded=true]::before { content: "\25be\00a0"; }
-td button.name:hover { text-decoration-color: currentColor; }
+#rows > tr > td > button::before { content: "\25b8\00a0"; }
+#rows > tr > td > button[aria-expanded=true]::before { content: "\25be\00a0"; }
+#rows > tr > td > button:hover { text-decoration-color: currentColor; }
+th button:focus-visible, #rows > tr > td > button:focus-visible, td button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 /* its columns: place, name, score, findings, shape, type, figures, the figure of choice */
 #layers-table > * > tr:not(.detail) > :is(:nth-child(1), :nth-child(3), :nth-child(n+7)) { text-align: right; }
 #rows > tr > td:nth-child(2) { min-width: 14rem; }
@@ -82,6 +82,8 @@ html:not(.runs) #layers-table > * > tr > :last-child { display: none; }
 .runs .scripted { display: revert; }
 .runs div.scripted { display: flex; }
 td.empty { text-align: center; padding: 1.5rem; }
+.sorts td.name { min-width: 13rem; }
+.sorts td.number { white-space: nowrap; }
 
 /* one layer */
 tr.detail > td { padding: .4rem .6rem 1.2rem 1.4rem; background: var(--ground); }
@@ -111,19 +113,23 @@ details > summary { cursor: pointer; }
   .overview svg { max-width: none; }
   tr.detail > td { padding: .3rem .2rem 1rem .5rem; }
   .charts { grid-template-columns: 1fr; }
-  td button.name { padding: .35rem 0; }
+  #rows > tr > td > button { padding: .35rem 0; }
+  .sorts td.name { position: sticky; left: 0; min-width: 8rem; background: #fff; }
+  .sorts td:not(.name, .number) { min-width: 9rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 9.5pt; }
   nav, .tools, #tip, #more, .skip, button.plain { display: none !important; }
   .verdict, .found, figure, tr { break-inside: avoid; }
   #layers-table thead th { position: static; }
-  th button::after, td button.name::before { content: none; }
-  td button.name { color: inherit; }
+  th button::after, #rows > tr > td > button::before { content: none; }
+  #rows > tr > td > button { color: inherit; }
   .overview figure { overflow: visible; border: 0; padding: 0; content-visibility: visible; }
   .scroll, .scroll.layers { overflow: visible; }
   #layers-table { font-size: 7pt; }
-  #rows > tr > td:nth-child(2), #rows > tr > td:nth-child(4) { min-width: 0; }
+  #rows > tr > td:nth-child(2), #rows > tr > td:nth-child(4), .sorts td.name { min-width: 0; }
+  .sorts table { font-size: 7.5pt; }
+  .sorts td.number { white-space: normal; }
   th, td { padding: .1rem .3rem; }
   a { color: inherit; text-decoration: none; }
 }

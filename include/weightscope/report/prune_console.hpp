@@ -28,10 +28,10 @@ namespace detail {
 inline std::string short_number(const metric& number, const char* format) { return number.exists() ? short_figure(number, format) : "-"; }
 
 // What may go at all, and what is compared.
-inline std::string prune_scope_text(const prune_result& result, std::size_t width)
+inline std::vector<std::string> prune_scope_lines(const prune_result& result)
 {
     const study_pruning_options& s = result.settings;
-    std::string text, what;
+    std::string what;
     if (s.unit == prune_unit::group) {
         std::map<group_kind, std::size_t> counts;
         for (const group_family& family : result.groups.families)
@@ -50,28 +50,30 @@ inline std::string prune_scope_text(const prune_result& result, std::size_t widt
                            : s.unit == prune_unit::row    ? "their row"
                                                           : "blocks, " + to_string(s.nm));
     }
-    append_wrapped(text, what, width, 0, plain);
-    for (const std::string& note : result.notes)
-        append_wrapped(text, note, width, 0, plain);
+    std::vector<std::string> lines = {std::move(what)};
+    lines.insert(lines.end(), result.notes.begin(), result.notes.end());
     if (!result.fingerprint.empty())
-        append_wrapped(text, fmt::format("calibration data {}, seed {}", result.fingerprint, s.seed), width, 0, plain);
-    return text;
+        lines.push_back(fmt::format("calibration data {}, seed {}", result.fingerprint, s.seed));
+    return lines;
 }
 
 inline text_table prune_methods_table(const prune_result& result)
 {
-    text_table table{.headings = {"method", "removed", "loss", "perplexity"}, .rows = {}};
+    text_table table{.headings = {"method", "removed", "loss", "change", "perplexity"}, .rows = {}};
     std::vector<std::string> names;
     for (const named_metric& figure : result.before.figures)
         names.push_back(figure.name);
     table.headings.insert(table.headings.end(), names.begin(), names.end());
     table.headings.insert(table.headings.end(), {"KL", "same top 1", "overlap", "s", "collecting s", "peak"});
-    const auto add = [&](const std::string& name, const std::string& removed, const prune_quality& q, const prune_trial* trial) {
-        std::vector<std::string> row = {name, removed, short_number(q.loss, "{:.4f}"), short_number(q.perplexity, "{:.4g}")};
+    const auto add = [&](const std::string& name, const std::string& removed, const model_quality& q, const prune_trial* trial) {
+        std::string change = trial ? short_number(q.loss_change, "{:+.4f}") : "0";
+        if (trial && q.loss_change_error.exists())
+            change += fmt::format(" ± {:.4f}", q.loss_change_error.value);
+        std::vector<std::string> row = {name, removed, short_number(q.loss, "{:.4f}"), std::move(change), short_number(q.perplexity, "{:.4g}")};
         for (std::size_t i = 0; i < names.size(); ++i)
             row.push_back(i < q.figures.size() ? short_number(q.figures[i].value, "{:.4f}") : "-");
-        row.push_back(trial ? short_number(q.kl_divergence, "{:.4f}") : "0");
-        row.push_back(trial ? short_number(q.top1_agreement, "{:.4f}") : "1");
+        row.push_back(trial ? short_number(q.outputs.kl_divergence, "{:.4f}") : "0");
+        row.push_back(trial ? short_number(q.outputs.top1_agreement, "{:.4f}") : "1");
         row.push_back(trial ? short_number(trial->overlap, "{:.3f}") : "-");
         row.push_back(trial ? fmt::format("{:.2f}", trial->seconds) : "-");
         row.push_back(trial ? fmt::format("{:.2f}", trial->collecting_seconds) : "-");
@@ -158,7 +160,7 @@ inline text_table prune_validation_table(const prune_result& result)
     return table;
 }
 
-inline std::string prune_verdict_text(const prune_result& result, std::size_t width, const console_style& style)
+inline std::string prune_verdict(const prune_result& result)
 {
     const prune_trial& trial = result.chosen();
     std::string text;
@@ -182,10 +184,7 @@ inline std::string prune_verdict_text(const prune_result& result, std::size_t wi
         text += fmt::format("; {} without a score stay", grouped(trial.unscored_count));
     if (result.before.perplexity.exists() && trial.after.perplexity.exists())
         text += fmt::format("; perplexity {:.4g} before, {:.4g} after", result.before.perplexity.value, trial.after.perplexity.value);
-    std::string out;
-    append_wrapped(out, text, width, 0, [&](std::string_view line) { return style.bold(line); });
-    append_wrapped(out, "scored by " + trial.formula, width, 0, plain);
-    return out;
+    return text;
 }
 
 }  // namespace detail
@@ -207,7 +206,8 @@ inline std::string prune_verdict_text(const prune_result& result, std::size_t wi
                            fmt::format("{}: {} parameters, {}, studied in {:.2f} s", detail::harmless(result.model_path),
                                        detail::grouped(result.groups.parameters), detail::short_bytes(result.groups.bytes), result.seconds),
                            options.width, 0, [&](std::string_view line) { return style.bold(line); });
-    text += detail::prune_scope_text(result, options.width);
+    for (const std::string& line : detail::prune_scope_lines(result))
+        detail::append_wrapped(text, line, options.width, 0, detail::plain);
     const bool groups = result.settings.unit == prune_unit::group;
     if (groups) {
         detail::append_table(text, detail::prune_layers_table(result), style, options.width);
@@ -217,7 +217,9 @@ inline std::string prune_verdict_text(const prune_result& result, std::size_t wi
     }
     detail::append_table(text, detail::fitting(detail::prune_validation_table(result), options.width, 4), style, options.width);
     detail::append_table(text, detail::fitting(detail::prune_methods_table(result), options.width, 4), style, options.width);
-    text += "\n" + detail::prune_verdict_text(result, options.width, style);
+    text += "\n";
+    detail::append_wrapped(text, detail::prune_verdict(result), options.width, 0, [&](std::string_view line) { return style.bold(line); });
+    detail::append_wrapped(text, "scored by " + result.chosen().formula, options.width, 0, detail::plain);
     return text;
 }
 

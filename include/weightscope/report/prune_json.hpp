@@ -1,19 +1,17 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/environment.hpp>
+#include <weightscope/core/parallel.hpp>
 #include <weightscope/core/version.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/json.hpp>
-#include <weightscope/report/scan_result.hpp>
+#include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/scorers/group_scores.hpp>
 #include <weightscope/scorers/nm_mask.hpp>
 #include <weightscope/scorers/prune_result.hpp>
@@ -22,20 +20,11 @@ namespace weightscope {
 
 namespace detail {
 
-inline ordered_json json_of(const prune_quality& quality)
+// With the evaluator's own figures.
+inline ordered_json measured_json(const model_quality& quality)
 {
-    ordered_json object = ordered_json::object();
-    append_metric(object, "loss", quality.loss, false);
-    append_metric(object, "perplexity", quality.perplexity, false);
-    append_metric(object, "kl_divergence", quality.kl_divergence, false);
-    append_metric(object, "top1_agreement", quality.top1_agreement, false);
-    ordered_json figures = ordered_json::array();
-    for (const named_metric& figure : quality.figures) {
-        ordered_json one = {{"name", figure.name}, {"higher_is_better", figure.higher_is_better}};
-        append_metric(one, "value", figure.value, false);
-        figures.push_back(std::move(one));
-    }
-    append_member(object, "figures", std::move(figures));
+    ordered_json object = json_of(quality);
+    append_member(object, "figures", json_of(quality.figures));
     return object;
 }
 
@@ -90,7 +79,7 @@ inline ordered_json json_of(const prune_result& result, const prune_trial& trial
     for (const prune_share& share : trial.shares)
         shares.push_back({{"name", share.name}, {"parameters", share.parameters}, {"removed", share.removed}, {"method", share.method}});
     append_member(object, "shares", std::move(shares));
-    append_member(object, "after", json_of(trial.after));
+    append_member(object, "after", measured_json(trial.after));
     ordered_json validation = ordered_json::array();
     for (const prune_validation& v : trial.validation)
         validation.push_back(json_of(v));
@@ -207,16 +196,12 @@ inline ordered_json settings_json(const study_pruning_options& options)
                            {"prunable_parameters", result.prunable_parameters}});
     detail::append_member(document, "settings", detail::settings_json(result.settings));
     detail::append_member(document, "environment",
-                          detail::json_of(scan_environment{.cpu = cpu_name(),
-                                                           .instructions = std::string(instruction_path()),
-                                                           .threads = result.settings.threads,
-                                                           .blas = blas_name(),
-                                                           .compiler = std::string(compiler_name())}));
+                          detail::json_of(with_threads(result.settings.threads, [] { return current_environment(); })));
     detail::append_member(document, "seconds", detail::json_number(result.seconds));
     detail::append_member(document, "notes", result.notes);
     detail::append_member(document, "calibration_fingerprint",
                           result.fingerprint.empty() ? ordered_json(nullptr) : ordered_json(result.fingerprint));
-    detail::append_member(document, "before", detail::json_of(result.before));
+    detail::append_member(document, "before", detail::measured_json(result.before));
     detail::append_member(document, "methods", std::move(methods));
     detail::append_member(document, "layers", std::move(layers));
     detail::append_member(document, "groups", result.settings.unit == prune_unit::group ? detail::groups_json(result) : ordered_json::array());

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/metric.hpp>
-#include <weightscope/report/integrity_rules.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/report/score_limits.hpp>
 
 namespace weightscope {
 

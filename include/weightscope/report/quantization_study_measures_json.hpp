@@ -9,8 +9,8 @@
 
 #include <weightscope/analyzers/spectrum_effect.hpp>
 #include <weightscope/core/metric.hpp>
-#include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/quantization_activations_result.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
@@ -35,22 +35,6 @@ void for_each_figure(const spectrum_effect_result& effect, F&& f)
     f("subspace_gap", effect.subspace_gap);
 }
 
-/// What a study tells about a model on data, in the order of a report: f(name, metric).
-template <class F>
-void for_each_figure(const model_quality& quality, F&& f)
-{
-    f("loss", quality.loss);
-    f("loss_change", quality.loss_change);
-    f("loss_change_error", quality.loss_change_error);
-    f("perplexity", quality.perplexity);
-    f("kl_divergence", quality.outputs.kl_divergence);
-    f("top1_agreement", quality.outputs.top1_agreement);
-    f("outputs_mae", quality.outputs.mae);
-    f("outputs_rmse", quality.outputs.rmse);
-    f("outputs_psnr_db", quality.outputs.psnr_db);
-    f("outputs_cosine_similarity", quality.outputs.cosine);
-}
-
 namespace detail {
 
 inline ordered_json json_of(const spectrum_effect_result& effect)
@@ -58,13 +42,6 @@ inline ordered_json json_of(const spectrum_effect_result& effect)
     ordered_json object = ordered_json::object();
     for_each_figure(effect, [&](const char* name, const metric& figure) { append_metric(object, name, figure, false); });
     append_member(object, "angle_count", effect.angle_count);
-    return object;
-}
-
-inline ordered_json json_of(const model_quality& quality)
-{
-    ordered_json object = ordered_json::object();
-    for_each_figure(quality, [&](const char* name, const metric& figure) { append_metric(object, name, figure, false); });
     return object;
 }
 

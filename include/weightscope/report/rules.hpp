@@ -6,6 +6,7 @@
 #include <weightscope/report/integrity_rules.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/matrix_rules.hpp>
+#include <weightscope/report/model_rules.hpp>
 #include <weightscope/report/quantization_rules.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>

@@ -6,7 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -69,10 +71,50 @@ inline std::string sarif_fingerprint(const finding& f, std::size_t occurrence)
     return to_hex(sha256(fmt::format("{}\n{}\n{}", f.rule_id, f.layer, occurrence)));
 }
 
-inline ordered_json sarif_location(const scan_result& scan, const finding& f)
+// The files that a model lies in: the path that was scanned, then those that hold its tensors.
+class sarif_artifacts
+{
+public:
+    explicit sarif_artifacts(const scan_result& scan)
+    {
+        (void)index_of(scan.model.path);
+        for (const layer_result& layer : scan.layers)
+            by_layer_.emplace(layer.name, layer.file.empty() ? 0 : index_of(layer.file));
+    }
+
+    ordered_json location_of(const std::string& layer) const
+    {
+        const auto found = layer.empty() ? by_layer_.end() : by_layer_.find(layer);
+        const std::size_t index = found == by_layer_.end() ? 0 : found->second;
+        return {{"uri", sarif_uri(paths_[index])}, {"index", index}};
+    }
+
+    ordered_json list() const
+    {
+        ordered_json artifacts = ordered_json::array();
+        for (const std::string& path : paths_)
+            artifacts.push_back({{"location", {{"uri", sarif_uri(path)}}}, {"roles", {"analysisTarget"}}});
+        return artifacts;
+    }
+
+private:
+    std::size_t index_of(const std::string& path)
+    {
+        const auto [found, added] = places_.emplace(path, paths_.size());
+        if (added)
+            paths_.push_back(path);
+        return found->second;
+    }
+
+    std::vector<std::string> paths_ = {};
+    std::map<std::string, std::size_t> places_ = {};
+    std::unordered_map<std::string_view, std::size_t> by_layer_ = {};
+};
+
+inline ordered_json sarif_location(const sarif_artifacts& artifacts, const finding& f)
 {
     // services that show results beside a file's lines want a line, which a file of weights does not have
-    ordered_json location = {{"physicalLocation", {{"artifactLocation", {{"uri", sarif_uri(scan.model.path)}, {"index", 0}}}, {"region", {{"startLine", 1}}}}}};
+    ordered_json location = {{"physicalLocation", {{"artifactLocation", artifacts.location_of(f.layer)}, {"region", {{"startLine", 1}}}}}};
     if (!f.layer.empty())
         append_member(location, "logicalLocations", ordered_json::array({{{"name", f.layer}, {"fullyQualifiedName", f.layer}, {"kind", "tensor"}}}));
     return location;
@@ -82,7 +124,8 @@ inline ordered_json sarif_location(const scan_result& scan, const finding& f)
 
 /// A verdict in the format that services which show the findings of analysers read: SARIF 2.1.0.
 ///
-/// Rules carry their help; each finding is a result with the model's file as its place and the layer as its logical one. Critical
+/// Rules carry their help; each finding is a result with the file that holds the layer as its place, a shard where there are several, and
+/// the layer as its logical one. Critical
 /// findings are errors, warnings are warnings, info are notes.
 ///
 /// @param baseline  an earlier verdict beside this one: results are told as new, unchanged or updated
@@ -96,6 +139,7 @@ inline ordered_json sarif_location(const scan_result& scan, const finding& f)
             "to_sarif(scan, health, baseline): the baseline tells of {} findings, the verdict has {}", baseline ? baseline->states.size() : 0,
             health.findings.size());
     ordered_json rules = ordered_json::array(), results = ordered_json::array();
+    const detail::sarif_artifacts artifacts(scan);
     std::map<std::string_view, std::size_t> index;
     for (const rule_outcome& outcome : health.rules) {
         index.emplace(outcome.judged_by.id, index.size());
@@ -110,7 +154,7 @@ inline ordered_json sarif_location(const scan_result& scan, const finding& f)
             detail::append_member(result, "ruleIndex", found->second);
         detail::append_member(result, "level", detail::sarif_level(f.level));
         detail::append_member(result, "message", {{"text", fmt::format("{}: {}; {}. {}", where, f.message, f.meaning, f.remedy)}});
-        detail::append_member(result, "locations", ordered_json::array({detail::sarif_location(scan, f)}));
+        detail::append_member(result, "locations", ordered_json::array({detail::sarif_location(artifacts, f)}));
         detail::append_member(result, "partialFingerprints",
                               {{"ruleAndLayer/v1", detail::sarif_fingerprint(f, occurrences[{f.rule_id, f.layer}]++)}});
         if (baseline)
@@ -118,9 +162,10 @@ inline ordered_json sarif_location(const scan_result& scan, const finding& f)
         detail::append_member(result, "properties", {{"severity", to_string(f.level)}, {"metric", f.metric_name}, {"value", detail::json_number(f.value)}, {"threshold", detail::json_number(f.threshold)}});
         results.push_back(std::move(result));
     }
-    const bool lost = std::any_of(scan.layers.begin(), scan.layers.end(), [](const layer_result& layer) { return !layer.error.empty(); });
+    const bool lost = !scan.model.lost_shards.empty()
+                      || std::any_of(scan.layers.begin(), scan.layers.end(), [](const layer_result& layer) { return !layer.error.empty(); });
     ordered_json run = {{"tool", {{"driver", {{"name", "weightscope"}, {"version", version}, {"semanticVersion", version}, {"rules", std::move(rules)}}}}},
-                        {"artifacts", ordered_json::array({{{"location", {{"uri", detail::sarif_uri(scan.model.path)}}}, {"roles", {"analysisTarget"}}}})},
+                        {"artifacts", artifacts.list()},
                         {"invocations", ordered_json::array({{{"executionSuccessful", !lost}}})},
                         {"columnKind", "unicodeCodePoints"},
                         {"results", std::move(results)},

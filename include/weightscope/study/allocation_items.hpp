@@ -17,12 +17,12 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/printable.hpp>
-#include <weightscope/quantizers/allocation_problem.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/quantization_study_advice.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/study/allocation_budgets.hpp>
 #include <weightscope/study/allocation_losses.hpp>
 #include <weightscope/study/quantization_layers.hpp>
 
@@ -88,14 +88,21 @@ inline std::vector<std::size_t> tied_layers(const quantization_study_result& stu
     return leader;
 }
 
-// An item in one format; nothing where a loss is not known.
+// An item in one format; nothing where a loss or a latency is not known.
 inline std::optional<plan_option> plan_option_of(const quantization_study_result& study, const std::vector<layer_losses>& losses,
-                                            const plan_item& item, std::size_t s)
+                                                 const plan_item& item, std::size_t s, const allocation_plan_options& options, const plan_latencies& latencies)
 {
     plan_option option{.scheme = s};
     double variance = 0;
     for (const std::size_t i : item.layers) {
         option.bytes += bytes_of_pick(study.layers[i], {.scheme = s});
+        option.bit_operations += options.bit_operations ? plan_bit_operations(study.layers[i], study.schemes, s, options.activation_bits) : 0;
+        if (options.latency) {
+            const std::optional<double> latency = plan_latency(study.layers[i], study.schemes, s, latencies);
+            if (!latency)
+                return std::nullopt;
+            option.latency += *latency;
+        }
         if (s == kept_as_stored || losses[i].empty())
             continue;
         if (!losses[i][s])
@@ -123,7 +130,7 @@ inline void apply_plan_limits(plan_item& item, const std::string& layer, const s
 }
 
 inline std::vector<plan_option> options_of_item(const quantization_study_result& study, const std::vector<layer_losses>& losses,
-                                                const plan_item& item, const allocation_plan_options& options)
+                                                const plan_item& item, const allocation_plan_options& options, const plan_latencies& latencies)
 {
     std::vector<std::string> names = options.candidates;
     for (const allocation_pin& pin : options.pins) {
@@ -135,18 +142,19 @@ inline std::vector<plan_option> options_of_item(const quantization_study_result&
     }
     std::vector<plan_option> result;
     for (const std::string& name : names) {
-        const std::optional<plan_option> option = plan_option_of(study, losses, item, candidate_scheme(study.schemes, name));
-        require(option.has_value() || options.loss == allocation_loss::given, "{}: the loss of {} is not known", plan_caller, name);
+        const std::optional<plan_option> option = plan_option_of(study, losses, item, candidate_scheme(study.schemes, name), options, latencies);
+        const bool may_lack = options.loss == allocation_loss::given || options.loss == allocation_loss::measured || options.latency;
+        require(option.has_value() || may_lack, "{}: the loss of {} is not known", plan_caller, name);
         if (option)
             result.push_back(*option);
     }
-    require(!result.empty(), "{}: no number is given for {} in any of the candidates, expected one for each layer and candidate", plan_caller,
-            printable(study.layers[item.layers.front()].name));
+    require(!result.empty(), "{}: no {} is given for {} in any of the candidates, expected one for each layer and candidate", plan_caller,
+            options.latency ? "latency, or no loss," : "number", printable(study.layers[item.layers.front()].name));
     return result;
 }
 
 inline std::vector<plan_item> make_plan_items(const quantization_study_result& study, const std::vector<located_layer>& located,
-                                              const std::vector<layer_losses>& losses, const allocation_plan_options& options)
+                                              const std::vector<layer_losses>& losses, const allocation_plan_options& options, const plan_latencies& latencies)
 {
     const std::vector<std::size_t> leader = tied_layers(study, located, options.ties);
     std::map<std::size_t, plan_item> by_leader;
@@ -159,7 +167,7 @@ inline std::vector<plan_item> make_plan_items(const quantization_study_result& s
     }
     std::vector<plan_item> items;
     for (auto& [first, item] : by_leader) {
-        item.options = options_of_item(study, losses, item, options);
+        item.options = options_of_item(study, losses, item, options, latencies);
         std::stable_sort(item.options.begin(), item.options.end(),
                          [](const auto& a, const auto& b) { return std::tie(a.bytes, a.loss) < std::tie(b.bytes, b.loss); });
         for (const std::size_t i : item.layers) {
@@ -169,17 +177,6 @@ inline std::vector<plan_item> make_plan_items(const quantization_study_result& s
         items.push_back(std::move(item));
     }
     return items;
-}
-
-inline allocation_problem problem_of(const std::vector<plan_item>& items, std::uint64_t budget)
-{
-    allocation_problem problem{.budgets = {budget}};
-    for (const plan_item& item : items) {
-        allocation_item& one = problem.items.emplace_back();
-        for (const plan_option& option : item.options)
-            one.choices.push_back({.loss = option.loss, .costs = {option.bytes}});
-    }
-    return problem;
 }
 
 }  // namespace weightscope::detail

@@ -4,9 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,50 +23,42 @@
 #include <weightscope/quantizers/uniform.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
-#include <weightscope/scorers/importance_data.hpp>
-#include <weightscope/study/dequantized_model.hpp>
+#include <weightscope/study/allocation_sources.hpp>
 #include <weightscope/study/quantization_layers.hpp>
 
 namespace weightscope {
-
-/// A number with its standard error, 0 where that is not known.
-struct uncertain_value
-{
-    double value = 0;
-    double standard_error = 0;
-};
-
-/// What the sensitivity of layers is known from, besides their weights.
-struct allocation_sources
-{
-    std::string name = {};                                 ///< of the file, for the plan
-    importance_data data = {};                             ///< activations, hessian_diag or squared_gradients, by the names of tensors
-    std::map<std::string, uncertain_value> traces = {};    ///< of the Hessian, by the names of layers
-    std::map<std::pair<std::string, std::string>, uncertain_value> losses = {};  ///< `given`: by layer and scheme, as to_string() names it
-};
 
 namespace detail {
 
 // Losses of one layer: one for each scheme, or none where nothing is known.
 using layer_losses = std::vector<std::optional<uncertain_value>>;
 
-// Adds up a_j e_ij², or a_ij e_ij² where there is a number for each weight, and the same of w instead of e.
+// Adds up a_j e_ij², or a_ij e_ij² where there is a number for each weight, and the same of w instead of e; and δ² e⁴, δ the standard
+// error of a_ij.
 struct plan_weighted_error
 {
-    double error = 0, signal = 0;
+    double error = 0, signal = 0, variance = 0;
+};
+
+// One number for each column or each weight, with their standard errors where these are known.
+struct plan_weights
+{
+    std::vector<double> values = {}, errors = {};
 };
 
 inline plan_weighted_error plan_weighted_error_of(const weight_source& elements, const xt::xarray<double>& decoded, std::size_t cols,
-                                        const std::vector<double>& weights)
+                                        const plan_weights& weights)
 {
     const std::vector<double> values = to_doubles(elements);
-    const bool each = weights.size() == values.size();
+    const bool each = weights.values.size() == values.size();
     plan_weighted_error sum;
     for (std::size_t i = 0; i < values.size(); ++i) {
         if (!std::isfinite(values[i]))
             continue;
-        const double a = weights[each ? i : i % cols], e = values[i] - decoded.data()[i];
+        const double a = weights.values[each ? i : i % cols], e = values[i] - decoded.data()[i];
+        const double uncertain = weights.errors.empty() ? 0 : weights.errors[i] * e * e;
         sum.error += a * e * e;
+        sum.variance += uncertain * uncertain;
         sum.signal += a * values[i] * values[i];
     }
     return sum;
@@ -76,7 +66,7 @@ inline plan_weighted_error plan_weighted_error_of(const weight_source& elements,
 
 // One for each of `schemes`, of a layer as [out, in * kernel].
 inline std::vector<plan_weighted_error> plan_weighted_errors(const named_tensor& tensor, const study_layer& layer, const std::vector<scheme>& schemes,
-                                                   const std::vector<double>& weights)
+                                                   const plan_weights& weights)
 {
     return visit(tensor, [&](const auto& view) {
         return with_source(view, [&](const weight_source& elements) {
@@ -106,7 +96,7 @@ inline std::vector<double> mean_squares_of(const activation_statistics& s)
 
 // The numbers that errors of a layer are weighted with: one for each column or each weight; empty where none are known or they do
 // not fit.
-inline std::vector<double> plan_error_weights(const study_layer& layer, const std::string& tensor, const allocation_sources& sources, allocation_loss loss)
+inline plan_weights plan_error_weights(const study_layer& layer, const std::string& tensor, const allocation_sources& sources, allocation_loss loss)
 {
     importance_info info = sources.data.of(layer.name);
     if (layer.name != tensor && !info.activations && info.hessian_diag.empty() && info.squared_gradients.empty())
@@ -118,20 +108,27 @@ inline std::vector<double> plan_error_weights(const study_layer& layer, const st
             return {};
         std::vector<double> squares = mean_squares_of(*info.activations);
         const bool seen = std::any_of(squares.begin(), squares.end(), [](double square) { return square > 0; });
-        return seen ? std::move(squares) : std::vector<double>();  // an expert that no token went to
+        return {.values = seen ? std::move(squares) : std::vector<double>()};  // an expert that no token went to
     }
-    const importance_values& values = loss == allocation_loss::fisher ? info.squared_gradients : info.hessian_diag;
+    const bool fisher = loss == allocation_loss::fisher;
+    const importance_values& values = fisher ? info.squared_gradients : info.hessian_diag;
+    const importance_values& errors = fisher ? info.squared_gradient_errors : info.hessian_errors;
     if (values.size() != layer.parameters)
         return {};
-    std::vector<double> result(values.size());
-    values.read(0, result);
-    if (layer.transposed) {
-        std::vector<double> turned(result.size());
-        for (std::size_t i = 0; i < result.size(); ++i)
-            turned[i % rows * cols + i / rows] = result[i];
-        result = std::move(turned);
-    }
-    return result;
+    const auto as_analysed = [&](const importance_values& of) {
+        std::vector<double> stored(of.size());
+        of.read(0, stored);
+        if (!layer.transposed)
+            return stored;
+        std::vector<double> turned(stored.size());
+        for (std::size_t i = 0; i < stored.size(); ++i)
+            turned[i % rows * cols + i / rows] = stored[i];
+        return turned;
+    };
+    std::vector<double> result = as_analysed(values);
+    if (!std::all_of(result.begin(), result.end(), [](double value) { return std::isfinite(value); }))
+        return {};
+    return {.values = std::move(result), .errors = errors.size() == values.size() ? as_analysed(errors) : std::vector<double>()};
 }
 
 // Losses that follow from the errors of the study alone.
@@ -155,7 +152,7 @@ inline layer_losses plan_losses_of(const located_layer& located, const study_lay
 {
     if (loss == allocation_loss::error || loss == allocation_loss::relative_error)
         return plan_plain_losses(layer, loss, {});
-    if (loss == allocation_loss::given) {
+    if (loss == allocation_loss::given || loss == allocation_loss::measured) {
         layer_losses result;
         for (const scheme& s : schemes) {
             const auto found = sources.losses.find({layer.name, to_string(s)});
@@ -167,19 +164,19 @@ inline layer_losses plan_losses_of(const located_layer& located, const study_lay
         const auto found = sources.traces.find(layer.name);
         return found == sources.traces.end() ? layer_losses(schemes.size()) : plan_plain_losses(layer, loss, found->second);
     }
-    const std::vector<double> weights = plan_error_weights(layer, located.tensor.name, sources, loss);
-    if (weights.empty())
+    const plan_weights weights = plan_error_weights(layer, located.tensor.name, sources, loss);
+    if (weights.values.empty())
         return layer_losses(schemes.size());
     layer_losses result;
     for (const plan_weighted_error& sum : plan_weighted_errors(located.tensor, layer, schemes, weights)) {
         const double half = loss == allocation_loss::curvature || loss == allocation_loss::fisher ? 0.5 : 1;
         const bool relative = loss == allocation_loss::relative_activation_error;
-        result.push_back(uncertain_value{relative ? (sum.signal > 0 ? sum.error / sum.signal : 0) : half * sum.error, 0});
+        result.push_back(uncertain_value{relative ? (sum.signal > 0 ? sum.error / sum.signal : 0) : half * sum.error, half * std::sqrt(sum.variance)});
     }
     return result;
 }
 
-// A layer that nothing is known of counts as the others do on average: their loss for each unit of squared error, or of relative
+// A layer that nothing at all is known of counts as the others do on average: their loss for each unit of squared error, or of relative
 // error where losses are relative.
 inline void fill_missing_losses(const quantization_study_result& study, allocation_loss loss, std::vector<layer_losses>& losses,
                                 std::vector<std::string>& notes)
@@ -191,22 +188,27 @@ inline void fill_missing_losses(const quantization_study_result& study, allocati
     };
     double known = 0, plain = 0;
     std::vector<std::string> missing;
-    for (std::size_t i = 0; i < losses.size(); ++i)
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+        bool any = losses[i].empty();
         for (std::size_t s = 0; s < losses[i].size(); ++s)
             if (losses[i][s]) {
                 known += losses[i][s]->value;
                 plain += plain_of(i, s);
-            } else if (s == 0) {
-                missing.push_back(printable(study.layers[i].name));
+                any = true;
             }
+        if (!any) {
+            missing.push_back(printable(study.layers[i].name));
+            places.push_back(i);
+        }
+    }
     if (missing.empty())
         return;
     require(plain > 0, "plan_allocation(model, options, sources): sources has nothing that fits any layer, such as {}; names and shapes must "
             "be those of the model", missing.front());
-    for (std::size_t i = 0; i < losses.size(); ++i)
+    for (const std::size_t i : places)
         for (std::size_t s = 0; s < losses[i].size(); ++s)
-            if (!losses[i][s])
-                losses[i][s] = uncertain_value{known / plain * plain_of(i, s), 0};
+            losses[i][s] = uncertain_value{known / plain * plain_of(i, s), 0};
     notes.push_back(fmt::format("nothing is known of {} layer{}, {} first: {} taken to be as sensitive as the others on average", missing.size(),
                                 missing.size() == 1 ? "" : "s", missing.front(), missing.size() == 1 ? "it is" : "they are"));
 }

@@ -23,6 +23,7 @@
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/study/allocation_budgets.hpp>
 #include <weightscope/study/allocation_items.hpp>
 #include <weightscope/study/allocation_losses.hpp>
 #include <weightscope/study/quantization_layers.hpp>
@@ -130,23 +131,50 @@ inline std::optional<double> loss_of_variant(const variant_result& variant, cons
     return sum;
 }
 
-inline void add_rule(allocation_plan& plan, std::size_t variant, std::string meaning, const std::vector<layer_losses>& losses)
+// What a rule leaves to the optimum: as many bytes as it takes itself, and of the other budgets as much as it takes. Nothing where that is
+// not known.
+inline std::optional<plan_limits> limits_of_rule(const allocation_plan& plan, const variant_result& rule, const plan_latencies& latencies)
+{
+    plan_limits limits{.bytes = rule.bytes > plan.kept_bytes ? rule.bytes - plan.kept_bytes : 0};
+    if (plan.settings.bit_operations)
+        limits.bit_operations = 0;
+    if (plan.settings.latency)
+        limits.latency = 0;
+    for (std::size_t i = 0; i < plan.study.layers.size(); ++i) {
+        const study_layer& layer = plan.study.layers[i];
+        if (layer.figures.empty())
+            continue;
+        if (limits.bit_operations)
+            *limits.bit_operations += plan_bit_operations(layer, plan.study.schemes, rule.picks[i].scheme, plan.settings.activation_bits);
+        if (!limits.latency)
+            continue;
+        const std::optional<double> latency = plan_latency(layer, plan.study.schemes, rule.picks[i].scheme, latencies);
+        if (!latency)
+            return std::nullopt;
+        *limits.latency += *latency;
+    }
+    return limits;
+}
+
+inline void add_rule(allocation_plan& plan, std::size_t variant, std::string meaning, const std::vector<layer_losses>& losses, const plan_latencies& latencies)
 {
     const variant_result& of = plan.study.variants[variant];
     const std::optional<double> loss = loss_of_variant(of, losses);
     if (!loss)
         return;
     plan_rule rule{.name = of.name, .meaning = std::move(meaning), .variant = variant, .bytes = of.bytes, .loss = *loss};
-    const std::uint64_t left = of.bytes > plan.kept_bytes ? of.bytes - plan.kept_bytes : 0;
-    const allocation_result optimum = allocate_choices(problem_of(plan.items, left), plan.settings.search);
-    rule.optimum_loss = optimum.feasible ? metric(optimum.loss) : metric::missing("the candidates do not fit into its bytes");
+    const std::optional<plan_limits> limits = limits_of_rule(plan, of, latencies);
+    const allocation_result optimum = limits ? allocate_choices(problem_of(plan.items, *limits), plan.settings.search) : allocation_result{};
+    rule.optimum_loss = optimum.feasible ? metric(optimum.loss)
+                        : limits         ? metric::missing("the candidates do not fit into its bytes")
+                                         : metric::missing("its latency is not known");
     rule.lost_by_rule = !optimum.feasible   ? metric::missing(rule.optimum_loss.reason)
                         : optimum.loss > 0 ? metric(rule.loss / optimum.loss - 1)
                                            : metric::missing("the optimum loses nothing");
     plan.rules.push_back(std::move(rule));
 }
 
-inline void add_rules(allocation_plan& plan, const std::vector<located_layer>& located, const std::vector<layer_losses>& losses)
+inline void add_rules(allocation_plan& plan, const std::vector<located_layer>& located, const std::vector<layer_losses>& losses, const plan_latencies& latencies)
 {
     quantization_study_result& study = plan.study;
     std::vector<std::size_t> uniform;  // variants of one candidate each
@@ -154,7 +182,7 @@ inline void add_rules(allocation_plan& plan, const std::vector<located_layer>& l
         if (name != "keep")
             uniform.push_back(candidate_scheme(study.schemes, name));  // variant and scheme have the same index
     for (const std::size_t v : uniform)
-        add_rule(plan, v, "every layer in this format", losses);
+        add_rule(plan, v, "every layer in this format", losses, latencies);
     std::stable_sort(uniform.begin(), uniform.end(), [&](std::size_t a, std::size_t b) { return study.variants[a].bytes < study.variants[b].bytes; });
     for (std::size_t k = 1; k < uniform.size(); ++k) {
         const std::string usual = study.variants[uniform[k - 1]].name, better = study.variants[uniform[k]].name;
@@ -163,11 +191,13 @@ inline void add_rules(allocation_plan& plan, const std::vector<located_layer>& l
             break;
         study.variants.push_back(std::move(*mixture));
         add_rule(plan, study.variants.size() - 1,
-                 fmt::format("{} for the output, and for values and ffn_down in the first and last eighth and every third block between", better), losses);
+                 fmt::format("{} for the output, and for values and ffn_down in the first and last eighth and every third block between", better), losses,
+                 latencies);
     }
     study.variants.push_back(risk_rule(study, located, candidate_scheme(study.schemes, "int8-per-tensor-sym"),
                                        candidate_scheme(study.schemes, "int16-per-tensor-sym")));
-    add_rule(plan, study.variants.size() - 1, "INT8 below 0.1 % extreme outliers and above 40 dB, INT16 below 1 % and above 30 dB, else as stored", losses);
+    add_rule(plan, study.variants.size() - 1, "INT8 below 0.1 % extreme outliers and above 40 dB, INT16 below 1 % and above 30 dB, else as stored", losses,
+             latencies);
     std::stable_sort(plan.rules.begin(), plan.rules.end(), [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
 }
 

@@ -127,6 +127,16 @@ void for_each_table_value(const std::filesystem::path& path, const std::vector<s
     }
 }
 
+// A scheme as to_string() names it.
+inline std::string table_scheme(const std::filesystem::path& path, std::size_t row, const std::string& name)
+{
+    try {
+        return to_string(canonical(parse_scheme(name)));
+    } catch (const std::invalid_argument&) {
+        throw io_error(path, std::nullopt, fmt::format("entry {}: scheme", row), fmt::format("no scheme is named '{}'", printable(name)));
+    }
+}
+
 }  // namespace detail
 
 /// Reads losses of layers in formats from outside: lines with `layer`, `scheme`, `value` and where known `standard_error`, as CSV with a
@@ -138,12 +148,7 @@ void for_each_table_value(const std::filesystem::path& path, const std::vector<s
 {
     std::map<std::pair<std::string, std::string>, uncertain_value> losses;
     detail::for_each_table_value(path, {"layer", "scheme", "value"}, "value", [&](std::size_t row, const detail::table_line& line, uncertain_value value) {
-        std::string name;
-        try {
-            name = to_string(detail::canonical(parse_scheme(line.at("scheme"))));
-        } catch (const std::invalid_argument&) {
-            throw io_error(path, std::nullopt, fmt::format("entry {}: scheme", row), fmt::format("no scheme is named '{}'", printable(line.at("scheme"))));
-        }
+        const std::string name = detail::table_scheme(path, row, line.at("scheme"));
         if (!losses.emplace(std::pair(line.at("layer"), name), value).second)
             throw io_error(path, std::nullopt, fmt::format("entry {}", row),
                            fmt::format("is the second one of {} in {}", printable(line.at("layer")), name));
@@ -161,6 +166,22 @@ void for_each_table_value(const std::filesystem::path& path, const std::vector<s
             throw io_error(path, std::nullopt, fmt::format("entry {}", row), fmt::format("is the second one of {}", printable(line.at("layer"))));
     });
     return traces;
+}
+
+/// Reads what layers take in formats, such as their latency: lines with `layer`, `scheme`, which may be keep, and `latency`, in any unit, as
+/// read_allocation_losses().
+/// @throws io_error  as there; or a number is negative
+[[nodiscard]] inline std::map<std::pair<std::string, std::string>, double> read_latencies(const std::filesystem::path& path)
+{
+    std::map<std::pair<std::string, std::string>, double> latencies;
+    detail::for_each_table_value(path, {"layer", "scheme", "latency"}, "latency", [&](std::size_t row, const detail::table_line& line, uncertain_value value) {
+        const std::string name = line.at("scheme") == "keep" ? "keep" : detail::table_scheme(path, row, line.at("scheme"));
+        if (value.value < 0)
+            throw io_error(path, std::nullopt, fmt::format("entry {}: latency", row), fmt::format("is {}, expected 0 or more", value.value));
+        if (!latencies.emplace(std::pair(line.at("layer"), name), value.value).second)
+            throw io_error(path, std::nullopt, fmt::format("entry {}", row), fmt::format("is the second one of {} in {}", printable(line.at("layer")), name));
+    });
+    return latencies;
 }
 
 }  // namespace weightscope

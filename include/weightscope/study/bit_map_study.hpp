@@ -18,7 +18,6 @@
 #include <weightscope/analyzers/bit_map_result.hpp>
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
-#include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
@@ -28,6 +27,7 @@
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/bit_map_study_result.hpp>
+#include <weightscope/report/current_environment.hpp>
 #include <weightscope/study/block_bit_map.hpp>
 
 namespace weightscope {
@@ -132,10 +132,7 @@ inline void keep_bits(bit_map_result& map, const named_tensor& tensor, const bit
     }
     progress_reporter reporter(std::move(progress), items.size(), cost);
     with_threads(options.threads, [&] {
-        study.environment = {.cpu = cpu_name(),
-                             .instructions = std::string(instruction_path()),
-                             .threads = concurrency(),
-                             .compiler = std::string(compiler_name())};
+        study.environment = current_environment();
         parallel_for(items.size(), [&](std::size_t i) {
             const auto [place, tensor] = items[i];
             tensor_bit_map& entry = study.tensors[place];

@@ -6,9 +6,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <weightscope/analyzers/bit_map_codes.hpp>
@@ -19,8 +18,10 @@
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/io/bit_location.hpp>
+#include <weightscope/io/block_anatomy.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/study/block_anatomy.hpp>
+#include <weightscope/study/block_flip_sums.hpp>
+#include <weightscope/study/block_steps.hpp>
 
 namespace weightscope::detail {
 
@@ -28,217 +29,174 @@ namespace weightscope::detail {
 class block_bit_sums
 {
 public:
-    block_bit_sums(const block_anatomy& anatomy, const bit_limits& limits) : anatomy_(&anatomy)
+    block_bit_sums(const block_reader& reader, const bit_limits& limits) : reader_(&reader), limits_(limits)
     {
-        for (const ggml_bit_field& field : anatomy.fields())
-            sums_.emplace_back(field.layout.bits, bit_position_sums(limits, bit_binades(-220, 180)));
-    }
-
-    // The block whose first weight is `first`.
-    void add(const std::uint8_t* block, std::size_t first)
-    {
-        std::array<float, block_anatomy::most_weights> values;
-        anatomy_->decode(block, values);
-        const std::size_t weights = anatomy_->type().block_weights;
-        if (!std::all_of(values.begin(), values.begin() + weights, [](float w) { return std::isfinite(w); }))
-            return;
-        read_numbers(block);
-        find_largest_steps(block);
-        for (std::size_t f = 1; f < anatomy_->fields().size(); ++f)
-            add_scale(block, f, first);
-        add_codes(block, first);
-    }
-
-    void add(const block_bit_sums& other)
-    {
-        for (std::size_t f = 0; f < sums_.size(); ++f)
-            for (std::size_t bit = 0; bit < sums_[f].size(); ++bit)
-                sums_[f][bit].add(other.sums_[f][bit]);
-    }
-
-    std::vector<bit_position> finished() const
-    {
-        std::vector<bit_position> positions;
-        for (std::size_t f = 0; f < sums_.size(); ++f) {
-            const ggml_bit_field& field = anatomy_->fields()[f];
-            for (unsigned bit = 0; bit < sums_[f].size(); ++bit) {
-                bit_position& position = positions.emplace_back(sums_[f][bit].finished(class_of_bit(field.layout, bit), bit));
-                position.part = std::string(field.name);
-                position.weights_per_flip = f == 0 ? 1 : anatomy_->type().block_weights / field.count;
-            }
-        }
-        return positions;
-    }
-
-private:
-    // The numbers of each part of the block.
-    void read_numbers(const std::uint8_t* block)
-    {
-        const auto read = [&](std::string_view name, std::array<double, block_anatomy::most_parts>& values, double otherwise) {
-            const auto& fields = anatomy_->fields();
-            const auto f = std::find_if(fields.begin(), fields.end(), [&](const ggml_bit_field& field) { return field.name == name; });
-            values.fill(otherwise);
-            for (std::size_t p = 0; p < anatomy_->parts() && f != fields.end(); ++p)
-                values[p] = p == 0 || f->count > 1
-                                ? value_of_code(f->layout, anatomy_->code_of(block, static_cast<std::size_t>(f - fields.begin()), p))
-                                : values[0];
-        };
-        read("scale", scale_, 1);
-        read("sub_scale", sub_scale_, 1);
-        read("min", least_, 0);
-        read("sub_min", sub_least_, 1);
-    }
-
-    void find_largest_steps(const std::uint8_t* block)
-    {
-        anatomy_->steps_of(block, std::nullopt, steps_);
-        const std::size_t count = anatomy_->part_weights();
-        for (std::size_t p = 0; p < anatomy_->parts(); ++p) {
-            step_[p] = 0;
-            place_[p] = p * count;
-            any_zero_[p] = false;
-            for (std::size_t e = p * count; e < (p + 1) * count; ++e) {
-                const double magnitude = std::fabs(static_cast<double>(steps_[e]));
-                any_zero_[p] = any_zero_[p] || magnitude == 0;
-                if (magnitude > step_[p]) {
-                    step_[p] = magnitude;
-                    place_[p] = e;
-                }
-            }
+        const auto& fields = reader.anatomy().fields();
+        lanes_.resize(fields.size());
+        units_.resize(fields.size());
+        numbers_.resize(fields.size());
+        largest_.resize(fields.size());
+        largest_unit_.resize(fields.size());
+        for (std::size_t f = 0; f < fields.size(); ++f) {
+            lanes_[f].counts.resize((fields[f].layout.bits - reader.unit_bits(f)) * block_flip_lanes::binades);
+            numbers_[f].values = reader.values(f);
+            numbers_[f].reserve(block_reader::batch * numbers_of(f));
         }
     }
 
-    // Flips of a number that is multiplied by `factor`s, of which those of the parts [from, to) count; a factor of 0 makes NaN of infinity.
-    struct reached
+    // The blocks from number `first` on.
+    void add(const std::uint8_t* bytes, std::size_t first, std::size_t count)
     {
-        double most = 0;
-        std::size_t place = 0;
-        bool any_zero = false;
-    };
-    template <class Factor>
-    static reached reach(std::size_t from, std::size_t to, const Factor& factor)
+        const block_anatomy& anatomy = reader_->anatomy();
+        for (std::size_t done = 0; done < count; done += block_reader::batch) {
+            const std::size_t size = std::min(count - done, block_reader::batch);
+            reader_->find_steps(bytes + (first + done) * anatomy.type().block_bytes, size, steps_);
+            blocks_.clear();
+            for (block_numbers& numbers : numbers_)
+                numbers.size = 0;
+            for (std::size_t i = 0; i < size; ++i)
+                add_block(bytes + (first + done + i) * anatomy.type().block_bytes, first + done + i, i);
+            for (std::size_t f = 0; f < numbers_.size(); ++f)
+                add_numbers(f);
+        }
+    }
+
+    // By field and bit.
+    std::vector<std::vector<bit_position_sums>> finished(const std::uint8_t* bytes) const
     {
-        reached result;
-        for (std::size_t p = from; p < to; ++p) {
-            const auto [most, place, any_zero] = factor(p);
-            if (most > result.most || p == from)
-                result = {most, place, result.any_zero};
-            result.any_zero = result.any_zero || any_zero || most == 0;
+        const block_anatomy& anatomy = reader_->anatomy();
+        std::vector<std::vector<bit_position_sums>> result(lanes_.size());
+        for (std::size_t f = 0; f < lanes_.size(); ++f) {
+            const std::size_t unit_bits = reader_->unit_bits(f), weights = f == 0 && unit_bits > 0 ? anatomy.part_weights() : 1;
+            for (std::size_t bit = 0; bit < anatomy.fields()[f].layout.bits; ++bit) {
+                const place& most = bit < unit_bits ? largest_unit_[f] : largest_[f][bit - unit_bits];
+                const std::size_t weight = reader_->most_changed(bytes + most.block * anatomy.type().block_bytes, f, most.number);
+                const std::size_t index = most.block * anatomy.type().block_weights + weight;
+                result[f].push_back(bit < unit_bits ? units_[f].position(bit, weights, index, limits_)
+                                                    : block_position_sums(lanes_[f], bit - unit_bits, index, limits_));
+            }
         }
         return result;
     }
 
-    void add_scale(const std::uint8_t* block, std::size_t f, std::size_t first)
+private:
+    struct place
     {
-        const ggml_bit_field& field = anatomy_->fields()[f];
-        const std::size_t parts = anatomy_->parts(), parts_each = parts / field.count;
-        for (std::size_t i = 0; i < field.count; ++i) {
-            const std::size_t from = i * parts_each, to = from + parts_each;
-            const std::size_t first_of = from * anatomy_->part_weights();
-            reached r;
-            if (field.name == "scale")
-                r = reach(from, to, [&](std::size_t p) { return reached{std::fabs(sub_scale_[p]) * step_[p], place_[p], any_zero_[p] || sub_scale_[p] == 0}; });
-            else if (field.name == "sub_scale")
-                r = {std::fabs(scale_[from]) * step_[from], place_[from], false};
-            else if (field.name == "min")
-                r = reach(from, to, [&](std::size_t p) { return reached{sub_least_[p], p * anatomy_->part_weights(), false}; });
-            else
-                r = {std::fabs(least_[from]), first_of, false};
-            const std::uint64_t code = anatomy_->code_of(block, f, i);
-            const double old_value = value_of_code(field.layout, code);
-            for (unsigned bit = 0; bit < field.layout.bits; ++bit)
-                add_flip(sums_[f][bit], value_of_code(field.layout, code ^ std::uint64_t{1} << bit), old_value, r, first);
-        }
+        std::size_t block = 0, number = 0;  // of the field in the block
+    };
+
+    // How many numbers of a block are looked at: where a flip changes all codes of a part by the same, one for each part.
+    std::size_t numbers_of(std::size_t field) const
+    {
+        const block_anatomy& anatomy = reader_->anatomy();
+        return field > 0                       ? anatomy.fields()[field].count
+               : reader_->unit_bits(0) > 0     ? anatomy.parts()
+                                               : anatomy.type().block_weights;
     }
 
-    static void add_flip(bit_position_sums& sums, double new_value, double old_value, const reached& r, std::size_t first)
+    void add_block(const std::uint8_t* block, std::size_t number, std::size_t in_batch)
     {
-        const double change = std::fabs(new_value - old_value) * r.most;
-        const bool beyond = std::isinf(static_cast<float>(std::fabs(new_value) * r.most));
-        const flip_outcome outcome = std::isnan(new_value) || (std::isinf(new_value) && r.any_zero) ? flip_outcome::nan
-                                     : std::isinf(new_value) || beyond                               ? flip_outcome::infinite
-                                     : change == 0                                                   ? flip_outcome::unchanged
-                                                                                                     : flip_outcome::finite;
-        sums.add_outcome(outcome, 1);
-        if (outcome == flip_outcome::finite)
-            sums.add_change(0, change, 1, first + r.place);
-    }
-
-    void add_codes(const std::uint8_t* block, std::size_t first)
-    {
-        const bit_layout& layout = anatomy_->fields()[0].layout;
-        const bool whole = layout.kind == code_kind::two_complement || layout.kind == code_kind::offset_binary;
-        const std::size_t count = anatomy_->part_weights();
-        std::array<float, block_anatomy::most_weights> flipped;
-        for (unsigned bit = 0; bit < layout.bits; ++bit) {
-            bit_position_sums& sums = sums_[0][bit];
-            if (!whole)
-                anatomy_->steps_of(block, bit, flipped);
-            for (std::size_t p = 0; p < anatomy_->parts(); ++p) {
-                const double scale = std::fabs(scale_[p] * sub_scale_[p]);
-                const std::size_t begin = p * count;
-                if (whole) {
-                    add_steps(sums, scale * std::ldexp(1.0, static_cast<int>(bit)), count, first + begin);
-                    continue;
-                }
-                for (std::size_t e = begin; e < begin + count; ++e)
-                    add_steps(sums, scale * std::fabs(static_cast<double>(flipped[e]) - static_cast<double>(steps_[e])), 1, first + e);
+        const block_anatomy& anatomy = reader_->anatomy();
+        const block_scales scales = reader_->scales_of(block);
+        const std::span<const block_step> steps = std::span(steps_).subspan(in_batch * anatomy.parts(), anatomy.parts());
+        if (!reader_->all_finite(block, scales, steps))
+            return;
+        blocks_.push_back(number);
+        for (std::size_t f = 1; f < numbers_.size(); ++f)
+            for (std::size_t i = 0; i < anatomy.fields()[f].count; ++i) {
+                const block_reach reach = reader_->reach_of(scales, steps, f, i);
+                numbers_[f].add(scales.codes[f][i], reader_->unit_of(f, scales.codes[f][i]), reach.most, reach.any_zero);
             }
+        const std::size_t count = numbers_of(0), in_part = anatomy.type().block_weights / count;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t part = i * in_part / anatomy.part_weights();
+            const std::uint32_t code = count == anatomy.parts() ? 0 : anatomy.weight_code(block, i);
+            numbers_[0].add(code, reader_->unit_of(0, code), std::fabs(scales.scale[part] * scales.sub_scale[part]), false);
         }
     }
 
-    static void add_steps(bit_position_sums& sums, double change, std::uint64_t count, std::size_t index)
+    void add_numbers(std::size_t f)
     {
-        sums.add_outcome(change == 0 ? flip_outcome::unchanged : flip_outcome::finite, count);
-        if (change != 0)
-            sums.add_change(0, change, count, index);
+        const unsigned bits = reader_->anatomy().fields()[f].layout.bits, unit_bits = reader_->unit_bits(f);
+        const auto place_of = [&](std::size_t at) { return place{blocks_[at / numbers_of(f)], at % numbers_of(f)}; };
+        if (unit_bits > 0) {
+            units_[f].add(std::span(numbers_[f].units).first(numbers_[f].size), unit_bits, limits_);
+            if (units_[f].place >= 0)
+                largest_unit_[f] = place_of(static_cast<std::size_t>(units_[f].place));
+        }
+        if (unit_bits == bits)
+            return;
+        add_block_numbers(unit_bits, bits, numbers_[f], limits_, lanes_[f]);
+        for (std::size_t bit = 0; bit < bits - unit_bits; ++bit)
+            if (lanes_[f].place[bit] >= 0)
+                largest_[f][bit] = place_of(static_cast<std::size_t>(lanes_[f].place[bit]));
     }
 
-    const block_anatomy* anatomy_;
-    std::vector<std::vector<bit_position_sums>> sums_;  // [field][bit]
-    std::array<double, block_anatomy::most_parts> scale_{}, sub_scale_{}, least_{}, sub_least_{};
-    std::array<double, block_anatomy::most_parts> step_{};         // largest step of each part
-    std::array<std::size_t, block_anatomy::most_parts> place_{};   // of the weight that has it, in the block
-    std::array<bool, block_anatomy::most_parts> any_zero_{};       // a step of it is 0
-    std::array<float, block_anatomy::most_weights> steps_{};
+    const block_reader* reader_;
+    bit_limits limits_;
+    std::vector<block_flip_lanes> lanes_;
+    std::vector<block_unit_sums> units_;
+    std::vector<place> largest_unit_;
+    std::vector<block_numbers> numbers_;
+    std::vector<std::array<place, block_flip_lanes::most_bits>> largest_;
+    std::vector<block_step> steps_;
+    std::vector<std::size_t> blocks_;  // of the batch, that are finite
 };
+
+// The figures of the weights.
+inline bit_weight_sums block_weight_sums(const block_anatomy& anatomy, const std::uint8_t* bytes, std::size_t begin, std::size_t end)
+{
+    const std::size_t weights = anatomy.type().block_weights, batch = bit_weight_sums::most_floats / weights;
+    bit_weight_sums sums;
+    std::array<float, bit_weight_sums::most_floats> values;
+    for (std::size_t b = begin; b < end; b += batch) {
+        const std::size_t count = std::min(end - b, batch);
+        anatomy.decode_all(bytes + b * anatomy.type().block_bytes, count, values);
+        sums.add_floats(std::span(values).first(count * weights));
+    }
+    return sums;
+}
 
 // The map of a tensor in blocks of ggml. Changes are those of the numbers before the decoder rounds to float.
 inline bit_map_result map_bits_of_blocks(const named_tensor& tensor, const ggml_type& type, const bit_map_options& options)
 {
     constexpr std::size_t most_chunks = 64, least_blocks = 1024;
-    const block_anatomy anatomy(type);
+    const block_reader reader(type);
+    const block_anatomy& anatomy = reader.anatomy();
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data());
     const std::size_t blocks = tensor.bytes.size() / type.block_bytes;
     const std::size_t chunk = std::max(least_blocks, (blocks + most_chunks - 1) / most_chunks);  // by the size alone: sums have one order
     bit_weight_sums weights;
-    for (const bit_weight_sums& part : map_chunks(blocks, chunk, [&](std::size_t begin, std::size_t end) {
-             bit_weight_sums sums;
-             std::array<float, block_anatomy::most_weights> values;
-             for (std::size_t b = begin; b < end; ++b) {
-                 anatomy.decode(bytes + b * type.block_bytes, values);
-                 for (std::size_t e = 0; e < type.block_weights; ++e)
-                     sums.add(static_cast<double>(values[e]), 1);
-             }
-             return sums;
-         }))
+    const auto sums_of = [&](std::size_t begin, std::size_t end) { return block_weight_sums(anatomy, bytes, begin, end); };
+    for (const bit_weight_sums& part : map_chunks(blocks, chunk, sums_of))
         weights.add(part);
     bit_map_result result = weights.begun();
-    std::optional<block_bit_sums> total(std::in_place, anatomy, bit_limits_of(result, options));
+    const bit_limits limits = bit_limits_of(result, options);
+    std::vector<std::vector<bit_position_sums>> total;
     for (const auto& part : map_chunks(blocks, chunk, [&](std::size_t begin, std::size_t end) {
-             std::optional<block_bit_sums> sums(std::in_place, anatomy, bit_limits_of(result, options));
-             for (std::size_t b = begin; b < end; ++b)
-                 sums->add(bytes + b * type.block_bytes, b * type.block_weights);
-             return sums;
-         }))
-        total->add(*part);
-    result.positions = total->finished();
-    for (bit_position& position : result.positions) {
-        if (!position.max_change.exists())
+             block_bit_sums sums(reader, limits);
+             sums.add(bytes, begin, end - begin);
+             return sums.finished(bytes);
+         })) {
+        if (total.empty()) {
+            total = part;
             continue;
-        position.max_old = value_with_bits_flipped(tensor, position.max_index, 0, position.part);
-        position.max_new = value_with_bits_flipped(tensor, position.max_index, std::uint64_t{1} << position.bit, position.part);
+        }
+        for (std::size_t f = 0; f < total.size(); ++f)
+            for (std::size_t bit = 0; bit < total[f].size(); ++bit)
+                total[f][bit].add(part[f][bit]);
     }
+    for (std::size_t f = 0; f < total.size(); ++f)
+        for (unsigned bit = 0; bit < total[f].size(); ++bit) {
+            const ggml_bit_field& field = anatomy.fields()[f];
+            bit_position& position = result.positions.emplace_back(total[f][bit].finished(class_of_bit(field.layout, bit), bit));
+            position.part = std::string(field.name);
+            position.weights_per_flip = f == 0 ? 1 : type.block_weights / field.count;
+            if (!position.max_change.exists())
+                continue;
+            position.max_old = value_with_bits_flipped(tensor, position.max_index, 0, position.part);
+            position.max_new = value_with_bits_flipped(tensor, position.max_index, std::uint64_t{1} << bit, position.part);
+        }
     return result;
 }
 

@@ -55,7 +55,20 @@ constexpr dtype dtype_of_scales(scale_type type)
     return type == scale_type::f64   ? dtype::float64
            : type == scale_type::f32 ? dtype::float32
            : type == scale_type::f16 ? dtype::float16
-                                         : dtype::bfloat16;
+           : type == scale_type::bf16 ? dtype::bfloat16
+           : type == scale_type::e8m0 ? dtype::float8_e8m0
+                                      : dtype::float8_e4m3;
+}
+
+// Numbers of the scales' type.
+inline std::vector<double> packed_numbers(const named_tensor& tensor)
+{
+    return visit(tensor, [](const auto& values) {
+        std::vector<double> result;
+        for (std::size_t g = 0; g < values.size(); ++g)
+            result.push_back(static_cast<double>(values(g)));
+        return result;
+    });
 }
 
 inline const named_tensor& packed_part(const packed_model& packed, const std::string& name, dtype type, std::size_t bytes)
@@ -103,7 +116,7 @@ inline std::span<const std::uint8_t> unsigned_bytes(const std::vector<std::byte>
     return result;
 }
 
-/// The codes, scales and zero points of a layer of a packed file; dequantize() makes weights of them, [out, in...].
+/// The codes, scales and zero points or minima of a layer of a packed file; dequantize() makes weights of them, [out, in...].
 ///
 /// @throws std::invalid_argument  no layer has that name
 /// @throws io_error               a tensor of the layer is missing or is not as long as its shape needs
@@ -131,11 +144,13 @@ inline std::span<const std::uint8_t> unsigned_bytes(const std::vector<std::byte>
         unpack_into(xt::xarray<std::int16_t>::from_shape(layer.shape));
 
     const dtype type = detail::dtype_of_scales(layer.scheme.scale);
-    visit(detail::packed_part(packed, layer.name + ".scales", type, size.scale_bytes), [&](const auto& scales) {
-        for (std::size_t g = 0; g < scales.size(); ++g)
-            result.scales.push_back(static_cast<double>(scales(g)));
-    });
-    if (!layer.scheme.symmetric) {
+    const bool global = layer.scheme.rules.global != global_scale::none && size.weights > 0;
+    result.scales = detail::packed_numbers(detail::packed_part(packed, layer.name + ".scales", type, size.scale_bytes - (global ? 4 : 0)));
+    if (global)
+        result.global_scale = detail::packed_numbers(detail::packed_part(packed, layer.name + ".global_scale", dtype::float32, 4)).front();
+    if (layer.scheme.rules.minimum) {
+        result.minima = detail::packed_numbers(detail::packed_part(packed, layer.name + ".minima", type, size.zero_point_bytes));
+    } else if (!layer.scheme.symmetric) {
         const auto zero_points = detail::value_bytes_of(detail::packed_part(packed, layer.name + ".zero_points", dtype::uint8, size.zero_point_bytes));
         result.zero_points = unpack_codes(detail::unsigned_bytes(zero_points), layer.scheme.bits, result.scales.size());
     }

@@ -50,13 +50,14 @@ inline std::vector<std::byte> packed_rows(const quantized_tensor& q)
     return bytes;
 }
 
-inline std::vector<std::byte> scale_bytes_of(const quantized_tensor& q)
+// Scales, or minima, which are as large: numbers that their type holds exactly.
+inline std::vector<std::byte> packed_number_bytes(const std::vector<double>& numbers, dtype type)
 {
-    return with_scalar(dtype_of_scales(q.scheme.scale), [&]<class T>(std::type_identity<T>) {
-        std::vector<std::byte> bytes(q.scales.size() * sizeof(T));
-        for (std::size_t g = 0; g < q.scales.size(); ++g) {
-            const auto scale = static_cast<T>(q.scales[g]);
-            std::memcpy(bytes.data() + g * sizeof(T), &scale, sizeof(T));
+    return with_scalar(type, [&]<class T>(std::type_identity<T>) {
+        std::vector<std::byte> bytes(numbers.size() * sizeof(T));
+        for (std::size_t g = 0; g < numbers.size(); ++g) {
+            const auto number = static_cast<T>(numbers[g]);
+            std::memcpy(bytes.data() + g * sizeof(T), &number, sizeof(T));
         }
         return bytes;
     });
@@ -80,11 +81,23 @@ inline void append_packed(std::vector<tensor_to_write>& tensors, const named_ten
                        .dtype = dtype::uint8,
                        .shape = {matrix.rows, size.code_bytes / std::max<std::size_t>(matrix.rows, 1)},
                        .produce = [quantized] { return packed_rows(quantized()); }});
+    const dtype scales = dtype_of_scales(s.scale);
+    const bool global = s.rules.global != global_scale::none && size.weights > 0;
     tensors.push_back({.name = layer.name + ".scales",
-                       .dtype = dtype_of_scales(s.scale),
-                       .shape = {size.scale_bytes / scale_bytes(s.scale)},
-                       .produce = [quantized] { return scale_bytes_of(quantized()); }});
-    if (!s.symmetric)
+                       .dtype = scales,
+                       .shape = {(size.scale_bytes - (global ? 4 : 0)) / scale_bytes(s.scale)},
+                       .produce = [quantized, scales] { return packed_number_bytes(quantized().scales, scales); }});
+    if (global)
+        tensors.push_back({.name = layer.name + ".global_scale",
+                           .dtype = dtype::float32,
+                           .shape = {1},
+                           .produce = [quantized] { return packed_number_bytes({quantized().global_scale}, dtype::float32); }});
+    if (s.rules.minimum)
+        tensors.push_back({.name = layer.name + ".minima",
+                           .dtype = scales,
+                           .shape = {size.zero_point_bytes / scale_bytes(s.scale)},
+                           .produce = [quantized, scales] { return packed_number_bytes(quantized().minima, scales); }});
+    else if (!s.symmetric)
         tensors.push_back({.name = layer.name + ".zero_points",
                            .dtype = dtype::uint8,
                            .shape = {size.zero_point_bytes},
@@ -111,8 +124,6 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
                                       .produce = [&tensor] { return value_bytes_of(tensor); }});
             continue;
         }
-        require(study.schemes[s].plain(), "write_packed(path, model, study, variant): {} is {}, expected plain integer codes, which alone can be packed; "
-                "write it decoded instead", printable(layer.name), to_string(study.schemes[s]));
         append_packed(result.tensors, tensor, layer, study.schemes[s]);
         const nlohmann::ordered_json entry = {{"scheme", to_string(study.schemes[s])},
                                               {"shape", quantized_shape(layer)},
@@ -126,7 +137,7 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
 }  // namespace detail
 
 /// Size in bytes of the file that write_packed() would write, header included.
-/// @throws std::invalid_argument  another model, no such variant, a layer that was not measured, or codes that are no plain integers
+/// @throws std::invalid_argument  another model, no such variant, or a layer that was not measured
 [[nodiscard]] inline std::uint64_t packed_bytes(const model& m, const quantization_study_result& study, std::size_t variant)
 {
     const auto layers = detail::layers_to_write("packed_bytes(model, study, variant)", {}, m, study, variant);
@@ -135,11 +146,15 @@ inline packed_file plan_packed(const model& m, const std::vector<located_layer>&
 }
 
 /// Writes what a variant of a study stores: of each layer that it quantizes the packed codes, the scales and the zero points, the other
-/// tensors as they are.
+/// tensors as they are. Codes of all grids and conventions are written in one way, which is that of no runtime: block formats lie here
+/// as codes and scales apart.
 ///
-///     <name>.codes        U8 [rows, bytes of a row]   two's complement, `bits` each, lowest bits first; see pack_codes
-///     <name>.scales       F32, F16, BF16 or F64       one for each group, by rows, then along them
-///     <name>.zero_points  U8                          asymmetric only; packed like codes, in one run
+///     <name>.codes         U8 [rows, bytes of a row]   two's complement, `bits` each, lowest bits first; see pack_codes. Of float grids the
+///                                                      bits of the number, the top one for a sign
+///     <name>.scales        of the scheme's scale_type  one for each group, by rows, then along them
+///     <name>.global_scale  F32 [1]                     of schemes that have one for the whole tensor
+///     <name>.minima        like the scales             of schemes with minima instead of zero points
+///     <name>.zero_points   U8                          other asymmetric ones; packed like codes, in one run
 ///
 /// The metadata are the model's, and for each quantized layer an entry "weightscope.quantized:<name>" with its scheme, the shape of
 /// its codes, the dtype it had and whether it was turned. Matrices of a stack of experts are layers of their own, "<stack>[0]".

@@ -171,7 +171,7 @@ template <activation_changing_evaluator E>
 {
     const std::vector<weight_info> infos(std::as_const(evaluator).weights().begin(), std::as_const(evaluator).weights().end());
     const model_quality_plan plan = meter.plan(study.trials.size() + (weights ? 1 : 0));
-    const std::size_t calls = plan.counts.losses + plan.counts.outputs + plan.counts.measures;
+    const std::size_t calls = plan.calls();
     progress_reporter reporter(progress, calls, static_cast<double>(calls));
     const auto hold = [&](std::size_t trial) {
         return [&evaluator, change = detail::rounding_of(infos, study, trial)]() -> std::shared_ptr<void> {

@@ -1,0 +1,171 @@
+#pragma once
+// The blocks of ggml taken apart: the numbers they consist of, and what becomes of their weights when bits of these are turned.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include <weightscope/core/bit_layout.hpp>
+#include <weightscope/core/ggml_bits.hpp>
+#include <weightscope/core/ggml_type.hpp>
+#include <weightscope/io/gguf_decoder.hpp>
+#include <weightscope/io/weight_location.hpp>
+
+namespace weightscope::detail {
+
+using block_bytes = std::array<std::uint8_t, 512>;  // the longest block has 292
+
+// A type of ggml, made ready to take its blocks apart. A weight is scale · sub_scale · step -+ min · sub_min with the whole step that its
+// code stands for; what a type does not have is 1, and a minimum 0.
+class block_anatomy
+{
+public:
+    static constexpr std::size_t most_weights = 256, most_parts = 16;
+
+    explicit block_anatomy(const ggml_type& type) : type_(type), decode_(find_ggml_block_decoder(type.name)), fields_(ggml_bit_fields(type.name))
+    {
+        for (const ggml_bit_field& field : fields_) {
+            parts_ = std::max<std::size_t>(parts_, field.count);
+            auto& places = places_.emplace_back();
+            for (unsigned i = 0; field.name != "code" && i < field.count; ++i)
+                places.emplace_back(ggml_field_places(type.name, field.name, i));
+        }
+        keep_.fill(0xff);
+        for (std::size_t f = 1; f < fields_.size(); ++f) {
+            const bool least = fields_[f].name.ends_with("min");
+            for (const auto& places : places_[f]) {
+                put(keep_, places.list(), 0);
+                put(one_, places.list(), least ? 0 : code_of_one(fields_[f].layout));
+            }
+        }
+        for (std::size_t f = 0; f < fields_.size(); ++f)
+            turned_.emplace_back(fields_[f].layout.bits, block_bytes{});
+        for (std::size_t e = 0; e < type.block_weights; ++e) {
+            const ggml_element at = locate_in_block(type.name, e);
+            std::vector<ggml_bit_place> places;
+            first_places_.push_back({static_cast<unsigned>(at.code[0].byte), at.code[0].first_bit, at.code[0].bit_count});
+            for (std::size_t p = 0; p < at.code_parts; ++p)
+                places.push_back({static_cast<unsigned>(at.code[p].byte), at.code[p].first_bit, at.code[p].bit_count});
+            turn_bits(turned_.front(), places);
+        }
+        for (std::size_t f = 1; f < fields_.size(); ++f)
+            for (const auto& places : places_[f])
+                turn_bits(turned_[f], places.list());
+    }
+
+    const ggml_type& type() const { return type_; }
+    const std::vector<ggml_bit_field>& fields() const { return fields_; }
+    std::size_t parts() const { return parts_; }
+    std::size_t part_weights() const { return type_.block_weights / parts_; }
+
+    void decode(const std::uint8_t* block, std::span<float> out) const { decode_(block, 1, out.data()); }
+    void decode_all(const std::uint8_t* blocks, std::size_t count, std::span<float> out) const { decode_(blocks, count, out.data()); }
+
+    // The weights with a bit turned of every number of a field. Numbers of one field do not meddle with each other: one decoding shows the
+    // flips of all.
+    void decode_flipped(const std::uint8_t* block, std::size_t field, unsigned bit, std::span<float> out) const
+    {
+        const block_bytes& turned = turned_[field][bit];
+        block_bytes flipped;
+        for (std::size_t i = 0; i < type_.block_bytes; ++i)
+            flipped[i] = static_cast<std::uint8_t>(block[i] ^ turned[i]);
+        decode(flipped.data(), out);
+    }
+
+    // The steps of the weights of up to 16 blocks.
+    static constexpr std::size_t most_blocks = 16;
+    void steps_of(const std::uint8_t* blocks, std::size_t count, std::span<float> out) const
+    {
+        std::array<std::uint8_t, most_blocks * std::tuple_size_v<block_bytes>> plain;
+        const std::size_t bytes = type_.block_bytes;
+        for (std::size_t b = 0; b < count; ++b)
+            for (std::size_t i = 0; i < bytes; ++i)
+                plain[b * bytes + i] = static_cast<std::uint8_t>((blocks[b * bytes + i] & keep_[i]) | one_[i]);
+        decode_all(plain.data(), count, out);
+    }
+
+    // The code of weight `e`, for types whose codes are bits of one byte.
+    std::uint32_t weight_code(const std::uint8_t* block, std::size_t e) const
+    {
+        const ggml_bit_place& place = first_places_[e];
+        return block[place.byte] >> place.first_bit & ((1u << place.bit_count) - 1);
+    }
+
+    // Number `i` of a field that is no code.
+    std::uint64_t code_of(const std::uint8_t* block, std::size_t field, std::size_t i) const
+    {
+        std::uint64_t code = 0;
+        unsigned shift = 0;
+        const number_places& number = places_[field][i];
+        for (unsigned p = 0; p < number.count; ++p) {
+            const ggml_bit_place& place = number.places[p];
+            for (unsigned done = 0; done < place.bit_count; done += 8) {  // those of more than a byte begin one
+                const unsigned bits = place.bit_count - done < 8 ? place.bit_count - done : 8;
+                code |= (std::uint64_t{block[place.byte + done / 8]} >> place.first_bit & bit_mask(bits)) << shift;
+                shift += bits;
+            }
+        }
+        return code;
+    }
+
+private:
+    // Where a number lies: a byte or some whole ones, or bits of two bytes.
+    struct number_places
+    {
+        std::array<ggml_bit_place, 2> places = {};
+        unsigned count = 0;
+
+        explicit number_places(const std::vector<ggml_bit_place>& list) : count(static_cast<unsigned>(list.size()))
+        {
+            std::copy(list.begin(), list.end(), places.begin());
+        }
+        std::span<const ggml_bit_place> list() const { return std::span(places).first(count); }
+    };
+
+    // Calls f(byte, mask) for each bit of some places, the least significant first.
+    template <class F>
+    static void for_each_place(std::span<const ggml_bit_place> places, F&& f)
+    {
+        for (const ggml_bit_place& place : places)
+            for (unsigned k = 0; k < place.bit_count; ++k)
+                f(place.byte + (place.first_bit + k) / 8, static_cast<std::uint8_t>(1u << (place.first_bit + k) % 8));
+    }
+    static void put(block_bytes& bytes, std::span<const ggml_bit_place> places, std::uint64_t code)
+    {
+        unsigned bit = 0;
+        for_each_place(places, [&](std::size_t byte, std::uint8_t mask) {
+            bytes[byte] = static_cast<std::uint8_t>((bytes[byte] & ~mask) | ((code >> bit++ & 1) != 0 ? mask : 0));
+        });
+    }
+    static void turn_bits(std::vector<block_bytes>& turned, std::span<const ggml_bit_place> places)
+    {
+        std::size_t bit = 0;
+        for_each_place(places, [&](std::size_t byte, std::uint8_t mask) { turned[bit++][byte] ^= mask; });
+    }
+
+    static std::uint64_t code_of_one(const bit_layout& layout)
+    {
+        if (layout.bits == 32)
+            return std::bit_cast<std::uint32_t>(1.0f);
+        std::uint64_t code = 0;
+        while (value_of_code(layout, code) != 1)
+            ++code;
+        return code;
+    }
+
+    const ggml_type& type_;
+    ggml_block_decoder decode_;
+    std::vector<ggml_bit_field> fields_;
+    std::vector<std::vector<number_places>> places_;  // [field][number]
+    std::vector<ggml_bit_place> first_places_;  // of the codes
+    std::size_t parts_ = 1;
+    block_bytes keep_{}, one_{};  // with the scales 1 and the minima 0: (block & keep) | one
+    std::vector<std::vector<block_bytes>> turned_;  // [field][bit]: that bit of all its numbers
+};
+
+}  // namespace weightscope::detail
