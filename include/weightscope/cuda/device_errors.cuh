@@ -52,7 +52,7 @@ struct device_error_sums
         max_magnitude = magnitude > max_magnitude ? magnitude : max_magnitude;
         ++count;
         clipped_count += decoded.clipped;
-        flushed_count += device_count{decoded.value == 0} - device_count{w == 0};  // as the host: a scale may make something of 0
+        flushed_count += device_count{decoded.value == 0 && w != 0};
     }
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -155,7 +156,7 @@ inline error_sums with_signal(error_sums errors, const error_sums& signal)
     errors.max_magnitude = signal.max_magnitude;
     errors.flushed_count -= std::min(errors.flushed_count, signal.flushed_count);  // zeros among ŵ less zeros among w
     if (!std::isfinite(errors.squared_error))  // a scale overflowed: zeros are decoded to NaN, which no comparison finds
-        errors.max_error = errors.squared_error;
+        errors.max_error = std::numeric_limits<double>::infinity();
     return errors;
 }
 
