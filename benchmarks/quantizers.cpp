@@ -1,5 +1,5 @@
 // What does it cost to know what a quantization scheme would lose? Every row tells its time as a multiple of one read pass over the
-// same weights, timed in turn with it, beside the plain loop and the xtensor idiom; peers/quantizers.py times numpy and torch.
+// same weights, timed in turn with it, beside the plain loop and the xtensor idiom; peers/compare.py times numpy and torch.
 //
 //     $ bench_quantizers --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 //

@@ -3,8 +3,8 @@
 
     python3 benchmarks/peers/compare.py build/release/benchmarks/bench_peers [TASK...]
 
-Medians of three rounds (one for what takes a peer longer than 20 s). numpy and torch are used as their documentation would have it, with
-as many threads as they take by themselves; torch may be missing.
+Medians of three rounds (one for what takes a peer longer than 20 s, nine for what takes all of them less than 5 s). numpy and torch are
+used as their documentation would have it, with as many threads as they take by themselves; torch may be missing.
 """
 import os
 import platform
@@ -82,6 +82,42 @@ def torch_moments(w):
     return d.mean(), d.std(), w.min(), w.max(), d.abs().sum()
 
 
+def numpy_errors(bits, size):
+    """What error_sums holds, for symmetric codes in groups of `size`."""
+    top = np.float32(2 ** (bits - 1) - 1)
+
+    def errors(w):
+        v = w.reshape(-1, size)
+        a = np.abs(v)
+        scale = a.max(axis=1, keepdims=True) / top
+        codes = np.rint(v / scale)
+        e = v - np.clip(codes, -top, top) * scale
+        sums = (np.square(v), np.square(e), np.abs(e), e, v * e)
+        return ([x.sum(dtype=np.float64) for x in sums], np.abs(e).max(), a.max(), np.count_nonzero(np.isfinite(v)),
+                np.count_nonzero(np.abs(codes) > top), np.count_nonzero((codes == 0) & (v != 0)))
+
+    return errors
+
+
+def torch_errors(bits, size):
+    top = 2 ** (bits - 1) - 1
+
+    def errors(w):
+        v = w.reshape(-1, size)
+        scale = v.abs().amax(1) / top
+        decoded = torch.fake_quantize_per_channel_affine(v, scale, torch.zeros(len(scale), dtype=torch.int32), 0, -top, top)
+        e = v - decoded
+        sums = (v.square(), e.square(), e.abs(), e, v * e)
+        return ([x.sum(dtype=torch.float64) for x in sums], e.abs().max(), v.abs().max(), v.isfinite().sum(),
+                (v.abs() > (top + 0.5) * scale[:, None]).sum(), ((decoded == 0) & (v != 0)).sum())
+
+    return errors
+
+
+def errors_task(scheme, bits, size):
+    return "errors:" + scheme, "float32", 4096, 11008, numpy_errors(bits, size), torch_errors(bits, size)
+
+
 SVD = (lambda w: np.linalg.svd(w, compute_uv=False), lambda w: torch.linalg.svdvals(w))
 ELEMENTS = (numpy_elements, torch_elements)
 
@@ -92,6 +128,9 @@ TASKS = {
     "elements-f16": ("elements", "float16", 48832, 4096, *ELEMENTS),
     "moments-f32": ("moments", "float32", 48832, 4096, numpy_moments, torch_moments),
     "rows-f32": ("rows", "float32", 48832, 4096, numpy_rows, torch_rows),
+    "errors-int8-per-channel": errors_task("int8-per-channel-sym", 8, 11008),
+    "errors-int4-g128": errors_task("int4-g128", 4, 128),
+    "errors-int4-g32": errors_task("int4-g32", 4, 32),
     "spectrum-768x768": ("singular_values", "float32", 768, 768, *SVD),
     "spectrum-768x3072": ("singular_values", "float32", 768, 3072, *SVD),
     "spectrum-2048x2048": ("singular_values", "float32", 2048, 2048, *SVD),
@@ -141,13 +180,14 @@ def main():
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     print(f"{cpu}, {os.cpu_count()} threads, {time.strftime('%Y-%m-%d')}")
     print(f"weightscope: {ours}\nnumpy {np.__version__}, torch {torch.__version__ if torch else 'missing'}\n")
-    print(f"{'task':<22}{'seconds':>9}{'read passes':>13}{'numpy takes':>13}{'torch takes':>13}")
+    print(f"{'task':<26}{'seconds':>9}{'read passes':>13}{'numpy takes':>13}{'torch takes':>13}")
     for name in chosen:
         task, dtype, rows, cols, by_numpy, by_torch = TASKS[name]
         with tempfile.NamedTemporaryFile(suffix=".raw") as file:
             for_numpy, for_torch = write_weights(file.name, dtype, rows, cols, outliers=task in ("elements", "rows"))
             times = {"ours": [], "read": [], "numpy": [], "torch": []}
-            for _ in range(3):
+            begun = time.perf_counter()
+            while len(times["ours"]) < 3 or (len(times["ours"]) < 9 and time.perf_counter() - begun < 5 * len(times["ours"])):
                 worker.stdin.write(f"{task} {dtype} {rows} {cols} {file.name}\n")
                 worker.stdin.flush()
                 answer = worker.stdout.readline().split()
@@ -160,7 +200,7 @@ def main():
                         times[peer].append(seconds_of(function, data))
         median = {key: statistics.median(values) for key, values in times.items() if values}
         ratios = [f"{median[key] / median['ours']:.1f} x" if key in median else "-" for key in ("numpy", "torch")]
-        print(f"{name:<22}{median['ours']:>9.3f}{median['ours'] / median['read']:>13.1f}{ratios[0]:>13}{ratios[1]:>13}", flush=True)
+        print(f"{name:<26}{median['ours']:>9.3f}{median['ours'] / median['read']:>13.1f}{ratios[0]:>13}{ratios[1]:>13}", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>
+#include <weightscope/quantizers/scheme_name.hpp>
+#include <weightscope/quantizers/simulate.hpp>
 
 namespace {
 
@@ -50,6 +52,8 @@ void run_task(const std::string& task, const Matrix& w)
         sink = analyze_singular_values(w).values.back();
     else if (task == "largest")
         sink = analyze_largest_singular_value(w).value.value;
+    else if (task.starts_with("errors:"))
+        sink = simulate_quantization(w, parse_scheme(task.substr(7))).sums.squared_error;
     else
         throw std::invalid_argument("there is no task " + task);
 }

@@ -15,11 +15,21 @@ fits_xsd() {
     fi
 }
 
+# fits_standard FILE  where WEIGHTSCOPE_SARIF_SCHEMA names the schema that OASIS publishes, a SARIF file is as that says too
+fits_standard() {
+    if [ -n "${WEIGHTSCOPE_SARIF_SCHEMA-}" ]; then
+        python3 -c '
+import json, jsonschema, sys
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' "$1" "$WEIGHTSCOPE_SARIF_SCHEMA" || fail "$1 does not fit the standard"
+    fi
+}
+
 # written STATUS ARGUMENT...  a verdict in all forms, as files named all.*
 written() {
     run "$@" --output all.json --html all.html --sarif all.sarif --junit all.xml --markdown all.md --plans all.plans
     fits_schema all.json scan
     fits_schema all.sarif sarif
+    fits_standard all.sarif
     fits_schema all.plans plans
     fits_xsd all.xml
 }
@@ -161,6 +171,7 @@ json.dump(scan, open("odd.json", "w"))
 PYTHON
 run 0 report odd.json --sarif odd.sarif --junit odd.xml --markdown odd.md
 fits_schema odd.sarif sarif
+fits_standard odd.sarif
 fits_xsd odd.xml
 python3 - <<'PYTHON' || fail "odd names"
 import json, re, xml.etree.ElementTree as xml
@@ -199,6 +210,7 @@ PYTHON
 run 0 scan "sharded model" --output shards.json --sarif shards.sarif --html shards.html --quiet
 fits_schema shards.json scan
 fits_schema shards.sarif sarif
+fits_standard shards.sarif
 python3 - <<'PYTHON' || fail "the shards"
 import json
 index = json.load(open("sharded model/model.safetensors.index.json"))["weight_map"]
