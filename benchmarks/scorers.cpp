@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
@@ -72,7 +75,19 @@ void score(benchmark::State& state, importance_method method)
     against_read_pass(state, [&] { benchmark::DoNotOptimize(score_weights(weights(), info(), {.method = method})); });
 }
 
-// What no score can be below: floats in, doubles out, into memory that is there already.
+// What no score can be below: floats in, doubles out, into fresh memory that all threads ask for, as a result is.
+void read_write_pass_to_fresh_memory(benchmark::State& state)
+{
+    const detail::weight_source source = detail::source_of(std::span<const float>(weights().data(), weights().size()));
+    against_read_pass(state, [&] {
+        const std::unique_ptr<double[]> doubles(new double[rows * cols]);  // not set to zero
+        detail::advise_large(reinterpret_cast<std::uintptr_t>(doubles.get()), reinterpret_cast<std::uintptr_t>(doubles.get() + rows * cols));
+        parallel_for(rows, [&](std::size_t row) { source.read_double(source.data, row * cols, cols, doubles.get() + row * cols); });
+        benchmark::DoNotOptimize(doubles.get());
+    });
+}
+
+// The same into memory that is there already.
 void read_write_pass(benchmark::State& state)
 {
     static std::vector<double> doubles(rows * cols);
@@ -121,6 +136,12 @@ void two_of_four_mask(benchmark::State& state)
     against_read_pass(state, [] { benchmark::DoNotOptimize(select_nm_mask(scores(), rows)); });
 }
 
+void four_of_eight_mask(benchmark::State& state)
+{
+    (void)scores();
+    against_read_pass(state, [] { benchmark::DoNotOptimize(select_nm_mask(scores(), rows, {.keep = 4, .of = 8})); });
+}
+
 // a threshold from the sorted scores, as the peers have it
 void tensor_mask_by_sorting(benchmark::State& state)
 {
@@ -142,11 +163,13 @@ WEIGHTSCOPE_BENCHMARK(score, taylor, importance_method::taylor);
 WEIGHTSCOPE_BENCHMARK(score, taylor_2nd, importance_method::taylor_2nd);
 WEIGHTSCOPE_BENCHMARK(score, taylor_2nd_signed, importance_method::taylor_2nd_signed);
 WEIGHTSCOPE_BENCHMARK(score, wanda, importance_method::wanda);
+WEIGHTSCOPE_BENCHMARK(read_write_pass_to_fresh_memory);
 WEIGHTSCOPE_BENCHMARK(read_write_pass);
 WEIGHTSCOPE_BENCHMARK(second_order_in_a_plain_loop);
 WEIGHTSCOPE_BENCHMARK(tensor_mask);
 WEIGHTSCOPE_BENCHMARK(row_mask);
 WEIGHTSCOPE_BENCHMARK(two_of_four_mask);
+WEIGHTSCOPE_BENCHMARK(four_of_eight_mask);
 WEIGHTSCOPE_BENCHMARK(tensor_mask_by_sorting);
 
 }  // namespace

@@ -18,6 +18,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/onnx_weight_nodes.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_charts.hpp>
@@ -30,7 +31,6 @@
 #include <weightscope/report/json.hpp>
 #include <weightscope/study/allocation_plan.hpp>
 #include <weightscope/study/dequantized_model.hpp>
-#include <weightscope/study/onnx_weight_nodes.hpp>
 #include <weightscope/study/packed_model.hpp>
 
 #include "allocate_losses.hpp"
@@ -173,7 +173,7 @@ void write_results(const ws::model& m, const ws::allocation_plan& plan, const al
     for (const std::string& text : a.recipes) {
         const wanted_recipe wanted = recipe_of(text);
         if (wanted.format == ws::recipe_format::onnxruntime && nodes.empty() && m.format.starts_with("ONNX"))
-            nodes = ws::onnx_weight_nodes(m.tensors.front().file ? m.tensors.front().file->path() : m.path);
+            nodes = ws::onnx_weight_nodes(m.path);
         const ws::quantization_recipe recipe = ws::to_recipe(plan, wanted.format, nodes);
         write_output(wanted.file, recipe.text);
         tell(fmt::format("\n{} for {}: {} bytes of tensors there\n", ws::printable(wanted.file),
@@ -216,8 +216,10 @@ int run_plan(const allocate_arguments& a)
         [&](const ws::progress_callback& progress) { return find_loss_sources(m, a.losses, options, {.progress = progress, .talks = talks}); });
     if (!sources)
         return exit_status::done;
-    const ws::allocation_plan plan =
-        with_progress([&](const ws::progress_callback& progress) { return ws::plan_allocation(m, options, *sources, progress); });
+    const ws::allocation_plan plan = with_progress([&](const ws::progress_callback& progress) {
+        ws::allocation_plan made = ws::plan_allocation(m, options, *sources, progress);
+        return a.losses.evaluate ? evaluate_plan(m, std::move(made), a.losses, {.progress = progress, .talks = talks}) : made;
+    });
     if (!a.model.csv.empty())
         write_output(a.model.csv, to_csv(plan));
     if (!a.model.output.empty())

@@ -9,8 +9,11 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/evaluators/evaluator.hpp>
+#include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/scorers/importance_files.hpp>
+#include <weightscope/study/allocation_evaluation.hpp>
 #include <weightscope/study/allocation_measures.hpp>
+#include <weightscope/study/allocation_plan.hpp>
 #include <weightscope/study/allocation_table_file.hpp>
 
 #include "arguments.hpp"
@@ -23,7 +26,7 @@ namespace {
 // The word for a loss on the command line.
 std::optional<ws::allocation_loss> loss_named(const std::string& word)
 {
-    for (int i = 0; i <= static_cast<int>(ws::allocation_loss::measured); ++i)
+    for (int i = 0; i <= static_cast<int>(ws::allocation_loss::kl_divergence); ++i)
         if (to_string(static_cast<ws::allocation_loss>(i)) == word)
             return static_cast<ws::allocation_loss>(i);
     return std::nullopt;
@@ -42,8 +45,10 @@ std::vector<std::pair<std::string, ws::allocation_loss>> given_sources(const all
     consider(a.hessian_diag, "--hessian-diag", ws::allocation_loss::curvature);
     consider(a.fisher, "--fisher", ws::allocation_loss::fisher);
     consider(a.trace, "--trace", ws::allocation_loss::curvature);
-    consider(a.run.data, "--data", ws::allocation_loss::measured);
-    consider(a.run.text, "--text", ws::allocation_loss::measured);
+    if (a.evaluate && !given.empty())
+        return given;  // the model is run for --evaluate
+    consider(a.run.data, "--data", ws::allocation_loss::kl_divergence);
+    consider(a.run.text, "--text", ws::allocation_loss::kl_divergence);
     consider(a.run.evaluator, "--evaluator", ws::allocation_loss::measured);
     return given;
 }
@@ -92,6 +97,31 @@ opened_evaluators open_for_losses(const allocate_loss_arguments& a, const ws::mo
     return open_evaluators(run, m, {.use = evaluator_use::score_and_measure, .wide_scoring = true});
 }
 
+// Throws where no plan keeps to the budgets, before a model is run to choose one.
+void require_feasible(const ws::model& m, ws::allocation_plan_options options, const ws::allocation_sources& sources, const ws::progress_callback& progress)
+{
+    options.loss = ws::allocation_loss::error;
+    options.rules = options.low_rank = false;
+    (void)ws::plan_allocation(m, options, {.latencies = sources.latencies}, progress);
+}
+
+// Whether the model has to be run to know the losses: not where a file tells them.
+bool runs_for_losses(const allocate_loss_arguments& a, ws::allocation_loss loss)
+{
+    switch (loss) {
+    case ws::allocation_loss::error:
+    case ws::allocation_loss::relative_error:
+    case ws::allocation_loss::given: return false;
+    case ws::allocation_loss::activation_error:
+    case ws::allocation_loss::relative_activation_error: return a.run.given() && a.activations.empty();
+    case ws::allocation_loss::curvature: return a.run.given() && a.hessian_diag.empty() && a.trace.empty();
+    case ws::allocation_loss::fisher: return a.run.given() && a.fisher.empty();
+    case ws::allocation_loss::measured:
+    case ws::allocation_loss::kl_divergence: return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 void add_loss_arguments(CLI::App& sub, allocate_loss_arguments& a)
@@ -100,8 +130,9 @@ void add_loss_arguments(CLI::App& sub, allocate_loss_arguments& a)
         sub.add_option(name, file, description)->type_name("FILE");
     };
     add_choice(sub, "--loss", a.loss,
-               {"auto", "error", "relative_error", "activation_error", "relative_activation_error", "curvature", "fisher", "given", "measured"},
-               "what counts as the loss of a layer; auto is what the files below are for, measured where the model is run, else relative_error");
+               {"auto", "error", "relative_error", "activation_error", "relative_activation_error", "curvature", "fisher", "given", "measured", "kl_divergence"},
+               "what counts as the loss of a layer; auto is what the files below are for, kl_divergence of the outputs with --data or --text, measured with "
+               "--evaluator, else relative_error");
     add_file("--sensitivity", a.sensitivity, "losses of your own: layer, scheme, value and where known standard_error, as CSV or JSON");
     add_file("--imatrix,--activations", a.activations, "what the inputs of layers look like: an imatrix or arrays of activations; weights errors by them");
     add_file("--hessian-diag", a.hessian_diag, "arrays of the Hessian diagonal");
@@ -110,7 +141,10 @@ void add_loss_arguments(CLI::App& sub, allocate_loss_arguments& a)
     add_evaluator_arguments(sub, a.run, evaluator_use::measure);
     add_choice(sub, "--curvature", a.curvature, {"trace", "diagonal"}, "what --loss curvature estimates by running the model");
     sub.add_option("--probes", a.probes, "for that (16)")->type_name("N")->check(whole_number(2, 1'000'000));
-    sub.add_flag("--plan", a.plan_only, "say what --loss measured would cost, and stop");
+    sub.add_flag("--evaluate", a.evaluate,
+                 "run the model of --data, --text or --evaluator with the weights of the plan, of each rule of thumb and of the plan of its size: what they "
+                 "lose as a whole");
+    sub.add_flag("--plan", a.plan_only, "say what --loss measured or kl_divergence would cost, and stop");
 }
 
 ws::allocation_loss loss_of(const allocate_loss_arguments& a)
@@ -134,11 +168,13 @@ ws::allocation_loss loss_of(const allocate_loss_arguments& a)
           "--imatrix, or --data, --text or --evaluator");
     needs({ws::allocation_loss::curvature}, runs || !a.hessian_diag.empty() || !a.trace.empty(), "--hessian-diag or --trace, or --data, --text or --evaluator");
     needs({ws::allocation_loss::fisher}, runs || !a.fisher.empty(), "--fisher, or --data, --text or --evaluator");
-    needs({ws::allocation_loss::measured}, runs, "--data, --text or --evaluator");
-    if (runs && (loss == ws::allocation_loss::error || loss == ws::allocation_loss::relative_error || loss == ws::allocation_loss::given))
+    needs({ws::allocation_loss::measured, ws::allocation_loss::kl_divergence}, runs, "--data, --text or --evaluator");
+    if (a.evaluate && !runs)
+        throw usage_error("--evaluate runs the model; give --data, --text or --evaluator too");
+    if (runs && !a.evaluate && (loss == ws::allocation_loss::error || loss == ws::allocation_loss::relative_error || loss == ws::allocation_loss::given))
         throw usage_error(fmt::format("{} runs the model, which --loss {} does not need", names.front(), to_string(loss)));
-    if (a.plan_only && loss != ws::allocation_loss::measured)
-        throw usage_error("--plan tells what --loss measured would cost, and that is not asked for");
+    if (a.plan_only && loss != ws::allocation_loss::measured && loss != ws::allocation_loss::kl_divergence)
+        throw usage_error("--plan tells what --loss measured or kl_divergence would cost, and neither is asked for");
     return loss;
 }
 
@@ -146,17 +182,23 @@ std::optional<ws::allocation_sources> find_loss_sources(const ws::model& m, cons
                                                         const loss_sources_told& how)
 {
     ws::allocation_sources sources = read_sources(m, a);
-    if (a.run.given()) {
+    if (!a.latency_table.empty())
+        sources.latencies = ws::read_latencies(a.latency_table);
+    if (runs_for_losses(a, options.loss)) {
         // differences of gradients need weights that can be moved by a little
         const bool curvature = options.loss == ws::allocation_loss::curvature && a.run.evaluator.empty();
+        require_feasible(m, options, sources, how.progress);
         opened_evaluators evaluators = open_for_losses(a, m, curvature);
         bool planned = false;
         const auto find = [&](auto& evaluator) {
-            if (options.loss == ws::allocation_loss::measured && (how.talks || a.plan_only))
+            if (is_table(options.loss) && (how.talks || a.plan_only))
                 print(plan_text(evaluator, m, options) + "\n");
             planned = a.plan_only;
-            if (!planned)
-                sources = ws::measure_allocation(evaluator, m, options, {.diagonal = a.curvature == "diagonal", .probes = a.probes}, how.progress);
+            if (planned)
+                return;
+            ws::allocation_sources found = ws::measure_allocation(evaluator, m, options, {.diagonal = a.curvature == "diagonal", .probes = a.probes}, how.progress);
+            found.latencies = std::move(sources.latencies);
+            sources = std::move(found);
         };
         if (curvature)
             evaluators.with_scoring(find);
@@ -167,7 +209,19 @@ std::optional<ws::allocation_sources> find_loss_sources(const ws::model& m, cons
         if (!curvature)
             sources.notes.insert(sources.notes.end(), evaluators.notes.begin(), evaluators.notes.end());
     }
-    if (!a.latency_table.empty())
-        sources.latencies = ws::read_latencies(a.latency_table);
     return sources;
+}
+
+ws::allocation_plan evaluate_plan(const ws::model& m, ws::allocation_plan plan, const allocate_loss_arguments& a, const loss_sources_told& how)
+{
+    opened_evaluators evaluators = open_evaluators(a.run, m, {.use = evaluator_use::measure});
+    evaluators.with_measuring([&](auto& evaluator) {
+        ws::quality_meter meter(evaluator);
+        const ws::model_quality_plan cost = plan_measured(plan, meter);
+        if (how.talks)
+            print(fmt::format("run: {} forward passes, about {:.3g} s\n\n", fmt::group_digits(cost.calls()), cost.seconds));
+        plan = measure_plan(m, std::move(plan), meter, how.progress);
+    });
+    plan.study.evaluation->notes.insert(plan.study.evaluation->notes.end(), evaluators.notes.begin(), evaluators.notes.end());
+    return plan;
 }

@@ -21,7 +21,7 @@ struct allocate_loss_arguments
     evaluator_arguments run;
     std::string curvature = "trace";
     std::size_t probes = 16;
-    bool plan_only = false;
+    bool evaluate = false, plan_only = false;
 };
 
 /// Adds --loss and what it may be made from.
@@ -31,7 +31,7 @@ void add_loss_arguments(CLI::App& sub, allocate_loss_arguments& arguments);
 /// @throws usage_error  two of them say what it is, or what it needs is lacking
 [[nodiscard]] weightscope::allocation_loss loss_of(const allocate_loss_arguments& arguments);
 
-/// How a command that finds them out tells it.
+/// How a command that finds things out tells it.
 struct loss_sources_told
 {
     weightscope::progress_callback progress = {};
@@ -42,3 +42,8 @@ struct loss_sources_told
 /// @throws usage_error, weightscope::io_error, weightscope::process_error, std::invalid_argument
 [[nodiscard]] std::optional<weightscope::allocation_sources> find_loss_sources(const weightscope::model& m, const allocate_loss_arguments& arguments,
                                                                                const weightscope::allocation_plan_options& options, const loss_sources_told& how);
+
+/// The plan with what --evaluate shows of it, and of the rules of thumb.
+/// @throws weightscope::process_error, std::invalid_argument
+[[nodiscard]] weightscope::allocation_plan evaluate_plan(const weightscope::model& m, weightscope::allocation_plan plan, const allocate_loss_arguments& arguments,
+                                                         const loss_sources_told& how);

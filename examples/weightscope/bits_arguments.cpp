@@ -64,6 +64,7 @@ ws::importance_data known_from_files(const bits_arguments& a, const ws::model& m
 void add_bits_arguments(CLI::App& sub, bits_arguments& a)
 {
     add_model_arguments(sub, a.model);
+    add_page_arguments(sub, a.page);
     add_evaluator_arguments(sub, a.evaluator, evaluator_use::measure);
     ws::select_bits_options& s = a.select;
     const auto add_number = [&](const std::string& name, std::size_t& value, std::size_t least, const std::string& description) {

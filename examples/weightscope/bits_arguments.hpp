@@ -19,6 +19,7 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "evaluator_arguments.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 
 /// What `bits select` and `bits rank` have in common: which weights, what they are run on, and what it may cost.
@@ -34,6 +35,7 @@ struct bits_arguments
     bool plan_only = false;
     std::string shard;
     std::vector<std::string> merge;
+    page_arguments page;
 };
 
 /// Adds MODEL, what runs it, what chooses weights, the budget, and how work is split over processes.

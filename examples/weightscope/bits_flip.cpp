@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -20,11 +21,17 @@
 #include <weightscope/io/bit_patch_writer.hpp>
 #include <weightscope/io/bit_plan.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/report/bit_ranking_console.hpp>
+#include <weightscope/report/bit_ranking_json.hpp>
+#include <weightscope/report/json.hpp>
+#include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/text_layout.hpp>
+#include <weightscope/scorers/flips_quality.hpp>
 
 #include "arguments.hpp"
 #include "bits.hpp"
 #include "command.hpp"
+#include "evaluator_arguments.hpp"
 #include "terminal.hpp"
 
 namespace {
@@ -41,6 +48,15 @@ struct bits_flip_arguments
     std::string write;
     weightscope::bit_patch_options options;
     bool dry_run = false;
+    evaluator_arguments evaluator;
+    std::size_t num_val_batches = 2;
+};
+
+// What the flips do to the model where there is something to run it on.
+struct measured_flips
+{
+    std::optional<weightscope::flips_quality> quality;
+    std::vector<std::string> notes;
 };
 
 // What --plan says, or --tensor, --index and --bit.
@@ -87,13 +103,41 @@ std::string to_console(const weightscope::bit_patch& patch)
     return text;
 }
 
-void write_plan(const std::string& target, const weightscope::bit_patch& patch, const weightscope::model& m)
+std::vector<weightscope::planned_flip> applied_flips(const weightscope::bit_patch& patch)
 {
-    weightscope::bit_plan plan{.model = m.path.string(), .format = m.format};
+    std::vector<weightscope::planned_flip> flips;
     for (const weightscope::checked_flip& entry : patch.flips)
         if (entry.skipped.empty())
-            plan.flips.push_back(entry.flip);
-    write_output(target, to_text(plan));
+            flips.push_back(entry.flip);
+    return flips;
+}
+
+measured_flips measure(const bits_flip_arguments& a, const weightscope::model& m, const weightscope::bit_patch& patch)
+{
+    if (!a.evaluator.given())
+        return {};
+    opened_evaluators evaluators = open_evaluators(a.evaluator, m, {.use = evaluator_use::measure});
+    measured_flips result{.quality = {}, .notes = evaluators.notes};
+    std::vector<std::vector<weightscope::planned_flip>> sets = {applied_flips(patch)};
+    for (weightscope::planned_flip& flip : sets.front())
+        flip.old_code.reset();  // what was found has been checked; codes of a plan that is undone stand in the other order
+    evaluators.with_measuring([&](auto& evaluator) {
+        weightscope::measure_flips_options options;
+        for (std::size_t b = 0; a.num_val_batches > 0 && b < std::min(a.num_val_batches, evaluator.batch_count()); ++b)
+            options.batches.push_back(b);
+        result.quality = weightscope::measure_flips(m, evaluator, sets, options);
+    });
+    return result;
+}
+
+void write_plan(const std::string& target, const weightscope::bit_patch& patch, const weightscope::model& m, const measured_flips& measured)
+{
+    nlohmann::ordered_json document = to_json(weightscope::bit_plan{.model = m.path.string(), .format = m.format, .flips = applied_flips(patch)});
+    if (measured.quality) {
+        document["quality"] = weightscope::detail::json_of_measuring(*measured.quality);
+        document["quality"]["after"] = weightscope::detail::measured_json(measured.quality->after.front());
+    }
+    write_output(target, weightscope::to_text(document));
 }
 
 void require_use(const bits_flip_arguments& arguments)
@@ -119,6 +163,7 @@ void write_copy(const weightscope::model& m, const weightscope::bit_patch& patch
 int run_bits_flip(bits_flip_arguments arguments)
 {
     require_use(arguments);
+    require_consistent(arguments.evaluator);
     std::error_code error;
     if (!fs::is_directory(arguments.write, error))
         arguments.model.more_outputs = {{"--write", arguments.write}};
@@ -127,12 +172,20 @@ int run_bits_flip(bits_flip_arguments arguments)
         throw usage_error(fmt::format("{}: is the model itself; name another file for the result", arguments.write));
     const weightscope::bit_patch patch = make_bit_patch(m, flips_of(arguments, m), arguments.options);
     const bool quiet = arguments.model.quiet || uses_stdout(arguments.model);
+    const measured_flips measured = measure(arguments, m, patch);
     if (!arguments.write.empty())
         write_copy(m, patch, arguments.write);
     if (!arguments.model.output.empty())
-        write_plan(arguments.model.output, patch, m);
+        write_plan(arguments.model.output, patch, m, measured);
     if (!quiet) {
         print(to_console(patch));
+        if (measured.quality) {
+            for (const std::string& note : measured.notes)
+                print(note + "\n");
+            std::string text;
+            weightscope::detail::append_rows(text, weightscope::detail::flips_quality_table(*measured.quality, {arguments.options.revert ? "flips undone" : "with the flips"}), std::clamp<std::size_t>(terminal_width(), 60, 200));
+            print(text);
+        }
         if (!arguments.write.empty())
             print(fmt::format("written to {}\n", weightscope::detail::harmless(arguments.write)));
     }
@@ -165,5 +218,11 @@ void add_bits_flip(CLI::App& bits, command& chosen)
     sub->add_flag("--dry-run", a.dry_run, "check the flips and show them, write no model");
     sub->add_option("--output", a.model.output, "write the flips that were made as a plan; - is stdout")->type_name("FILE.json");
     sub->add_flag("--quiet", a.model.quiet, "print nothing but errors");
-    sub->callback([&chosen, arguments] { chosen = [arguments] { return run_bits_flip(*arguments); }; });
+    add_evaluator_arguments(*sub, a.evaluator, evaluator_use::measure);
+    sub->add_option("--num-val-batches", a.num_val_batches, "batches to run on, from the first on; 0: all (2)")
+        ->type_name("N")
+        ->check(whole_number(0, 1'000'000'000));
+    sub->callback([&chosen, arguments] {
+        chosen = [arguments] { return run_with_evaluators([&] { return run_bits_flip(*arguments); }); };
+    });
 }

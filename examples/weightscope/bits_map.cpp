@@ -6,6 +6,7 @@
 #include <string>
 
 #include <weightscope/core/bit_set.hpp>
+#include <weightscope/report/bit_documents.hpp>
 #include <weightscope/report/bit_map_console.hpp>
 #include <weightscope/report/bit_map_csv.hpp>
 #include <weightscope/report/bit_map_json.hpp>
@@ -18,6 +19,7 @@
 #include "bits.hpp"
 #include "chart_arguments.hpp"
 #include "command.hpp"
+#include "page_arguments.hpp"
 #include "progress_line.hpp"
 #include "terminal.hpp"
 
@@ -28,6 +30,7 @@ struct bits_map_arguments
     model_arguments model;
     weightscope::bit_map_study_options options;
     chart_arguments charts;
+    page_arguments page;
     std::size_t top_issues = 10;
     std::string progress = "auto";
 };
@@ -45,15 +48,18 @@ weightscope::bit_map_study_result map_with_progress(const weightscope::model& m,
     });
 }
 
-int run_bits_map(const bits_map_arguments& arguments)
+int run_bits_map(bits_map_arguments arguments)
 {
+    arguments.model.more_outputs = {{"--html", arguments.page.html}, {"--markdown", arguments.page.markdown}};
     require_chart_folder(arguments.charts);
+    require_table_folder(arguments.page);
     const weightscope::model m = open_for(arguments.model);
     const weightscope::bit_map_study_result study = map_with_progress(m, arguments);
     if (!arguments.model.csv.empty())
         write_output(arguments.model.csv, to_csv(study));
     if (!arguments.model.output.empty())
         write_output(arguments.model.output, weightscope::to_text(to_json(study)));
+    write_pages(arguments.page, arguments.top_issues, [&] { return to_document(study); });
     const bool quiet = arguments.model.quiet || uses_stdout(arguments.model);
     if (!quiet)
         print(to_console(study, {.width = std::clamp<std::size_t>(terminal_width(), 60, 200),
@@ -86,6 +92,7 @@ void add_bits_map(CLI::App& bits, command& chosen)
     sub->add_option("--bitset", a.options.bitset, "all, mantissa, exponent, exponent_sign, sign, numbers as 14,15 or >=10 (all)")
         ->type_name("BITS")
         ->check(CLI::Validator(fault_of_bit_set, ""));
+    add_page_arguments(*sub, a.page);
     add_chart_arguments(*sub, a.charts);
     sub->add_option("--top-issues", a.top_issues, "tensors to show, those with the worst bits first (10)")
         ->type_name("N")

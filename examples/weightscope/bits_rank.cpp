@@ -13,6 +13,7 @@
 
 #include <weightscope/io/bit_plan.hpp>
 #include <weightscope/report/bit_candidates_reader.hpp>
+#include <weightscope/report/bit_documents.hpp>
 #include <weightscope/report/bit_ranking_console.hpp>
 #include <weightscope/report/bit_ranking_csv.hpp>
 #include <weightscope/report/bit_ranking_json.hpp>
@@ -20,6 +21,7 @@
 #include <weightscope/scorers/bit_failing_share.hpp>
 #include <weightscope/scorers/bit_merge.hpp>
 #include <weightscope/scorers/bit_ranking_plan.hpp>
+#include <weightscope/scorers/flips_quality.hpp>
 
 #include "bits.hpp"
 #include "bits_arguments.hpp"
@@ -36,7 +38,7 @@ struct bits_rank_arguments
     ws::failing_share_options share;
     std::string weights_in, after, search = "progressive";
     std::vector<std::string> metrics;
-    bool maximize = false, minimize = false, save_all_records = false;
+    bool maximize = false, minimize = false, save_all_records = false, outputs = false;
     std::size_t top_k = 50, top_issues = 20;
 };
 
@@ -55,6 +57,7 @@ void write_result(const bits_rank_arguments& a, const Result& result, const ws::
         write_output(model.csv, ws::to_csv(ranking, a.top_k));
     if (!model.output.empty())
         write_output(model.output, ws::to_text(ws::to_json(result, context, json_options_of(a))));
+    write_pages(a.common.page, a.top_issues, [&] { return ws::to_document(result, context.model); });
     if (talks(a))
         print(ws::to_console(result, std::clamp<std::size_t>(terminal_width(), 60, 200), a.top_issues));
 }
@@ -112,6 +115,21 @@ int sample_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::a
     return exit_status::done;
 }
 
+// Calls that telling what the plan does takes after a search; a shard's plan is none that is made.
+std::size_t measuring_calls(const bits_rank_arguments& a, const ws::detail::any_evaluator& evaluator, std::size_t batches, std::size_t flips)
+{
+    if (!a.common.shard.empty())
+        return 0;
+    const std::size_t each = 1 + (evaluator.metrics().empty() ? 0 : 1) + (evaluator.supports_outputs() ? 1 : 0);
+    const std::size_t ranked = !a.outputs ? 0 : a.rank.top_b > 0 ? std::min(a.rank.top_b, flips) : flips;
+    return batches * each * (2 + ranked);
+}
+
+std::string measuring_text(std::size_t calls)
+{
+    return calls > 0 ? fmt::format("; measuring what is chosen takes {} more", calls) : std::string();
+}
+
 std::optional<std::vector<ws::bit_candidate>> candidates_of(const bits_rank_arguments& a, const ws::model& m, ws::detail::any_evaluator& evaluator)
 {
     if (!a.weights_in.empty())
@@ -133,12 +151,15 @@ int rank_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::any
         return exit_status::done;
     ws::rank_bits_options options = rank_options_of(a, evaluator);
     constexpr auto caller = "rank_bits(model, evaluator, candidates, options)";
-    const ws::bit_ranking_plan plan = ws::detail::plan_rank_bits(evaluator, *candidates, options, a.common.budget, &m, caller);
+    ws::evaluation_budget budget = a.common.budget;
+    if (const std::size_t last = measuring_calls(a, evaluator, context.num_val_batches, a.rank.top_b); budget.losses > 0)
+        budget.losses -= std::min(last, budget.losses - 1);
+    const ws::bit_ranking_plan plan = ws::detail::plan_rank_bits(evaluator, *candidates, options, budget, &m, caller);
     if (talks(a) || a.common.plan_only)
-        print(fmt::format("plan: {} flips of {} weights take {}{} losses of a batch, {}about {:.3g} s\n", plan.flips, plan.candidates,
-                          plan.at_most ? "at most " : "", plan.evaluation.counts.losses + plan.evaluation.counts.measures,
+        print(fmt::format("plan: {} flips of {} weights take {}{} losses of a batch, {}about {:.3g} s{}\n", plan.flips, plan.candidates,
+                          plan.at_most ? "at most " : "", plan.evaluation.counts.losses + plan.evaluation.counts.measures + plan.evaluation.counts.outputs,
                           plan.candidates < candidates->size() ? fmt::format("of {} candidates the first ones, ", candidates->size()) : std::string(),
-                          plan.evaluation.seconds));
+                          plan.evaluation.seconds, measuring_text(measuring_calls(a, evaluator, context.num_val_batches, plan.flips))));
     if (!plan.evaluation.refusal.empty())
         throw usage_error(plan.evaluation.refusal);
     if (a.common.plan_only)
@@ -148,7 +169,10 @@ int rank_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::any
         line.show(state);
         return true;
     };
-    const ws::bit_ranking ranking = ws::detail::rank_bits(evaluator, std::span(*candidates).first(plan.candidates), options, &m, caller);
+    ws::bit_ranking ranking = ws::detail::rank_bits(evaluator, std::span(*candidates).first(plan.candidates), options, &m, caller);
+    if (a.common.shard.empty())
+        ranking.quality = ws::detail::measure_flips(evaluator, &m, ws::flip_sets_of(ranking, a.outputs),
+                                                    {.batches = options.evaluation.batches, .progress = options.evaluation.progress}, caller);
     write_result(a, ranking, ranking, context);
     return exit_status::done;
 }
@@ -192,12 +216,18 @@ void require_rankable(const bits_rank_arguments& a)
                           "then --merge, then the same --after the plan that it gave");
     if (!a.after.empty() && a.search == "sample")
         throw usage_error("--after goes with --search progressive or independent");
+    if (a.outputs && a.search == "sample")
+        throw usage_error("--outputs goes with --search progressive or independent: a sample chooses no flips");
+    if (a.outputs && !a.common.shard.empty())
+        throw usage_error("--outputs: what flips do is measured once the shards are put together; leave it out, or leave out --shard");
 }
 
-int run_bits_rank(const bits_rank_arguments& a)
+int run_bits_rank(bits_rank_arguments a)
 {
+    a.common.model.more_outputs = {{"--html", a.common.page.html}, {"--markdown", a.common.page.markdown}};
     return run_with_evaluators([&] {
         require_rankable(a);
+        require_table_folder(a.common.page);
         if (!a.common.merge.empty())
             return merge_files(a);
         const ws::model m = open_for(a.common.model);
@@ -224,10 +254,11 @@ void add_bits_rank(CLI::App& bits, command& chosen)
     sub->add_option("--weights-in", a.weights_in, "candidates that bits select wrote; without it they are chosen first")->type_name("FILE.json");
     add_choice(*sub, "--search", a.search, {"progressive", "independent", "sample"},
                "flips on top of each other, each alone, or a random sample of all flips");
-    sub->add_option("--metric", a.rank.metric, "what is moved: loss, or a figure of the evaluator (loss)")->type_name("NAME");
+    sub->add_option("--metric", a.rank.metric, "what is moved: loss, a figure of the evaluator, or of its outputs kl_divergence, top1_agreement, outputs_mae, outputs_rmse (loss)")->type_name("NAME");
     sub->add_flag("--maximize", a.maximize, "move it up; the default is the way that harms");
     sub->add_flag("--minimize", a.minimize, "move it down");
-    sub->add_option("--metrics", a.metrics, "more figures to record, or all; each flip takes another run for them")->type_name("NAME,NAME")->delimiter(',')->allow_extra_args(false);
+    sub->add_option("--metrics", a.metrics, "more figures to record, or all: those of the evaluator; each flip takes another run for them, and one for those of outputs")->type_name("NAME,NAME")->delimiter(',')->allow_extra_args(false);
+    sub->add_flag("--outputs", a.outputs, "measure loss and outputs after each flip that was chosen, and not with the whole plan only");
     add_number("--top-b", a.rank.top_b, 0, "flips to choose; 0: all that help (1)");
     sub->add_flag("--go-on", a.rank.go_on, "choose --top-b flips even where none helps");
     add_number("--flips-per-weight", a.rank.flips_per_weight, 0, "bits of one weight that a progressive search may flip; 0: no limit (0)");

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <weightscope/report/bit_documents.hpp>
 #include <weightscope/report/bit_selection_console.hpp>
 #include <weightscope/report/bit_selection_csv.hpp>
 #include <weightscope/report/bit_selection_json.hpp>
@@ -37,6 +38,7 @@ void write_selection(const bits_select_arguments& a, const ws::bit_selection& se
         write_output(model.csv, ws::to_csv(selection));
     if (!model.output.empty())
         write_output(model.output, ws::to_text(ws::to_json(selection, options, context)));
+    write_pages(a.common.page, a.top_issues, [&] { return ws::to_document(selection, context.model); });
     if (!model.quiet && !uses_stdout(model))
         print(ws::to_console(selection, std::clamp<std::size_t>(terminal_width(), 60, 200), a.top_issues));
 }
@@ -68,9 +70,11 @@ int merge_selections(const bits_select_arguments& a)
     return exit_status::done;
 }
 
-int run_bits_select(const bits_select_arguments& a)
+int run_bits_select(bits_select_arguments a)
 {
+    a.common.model.more_outputs = {{"--html", a.common.page.html}, {"--markdown", a.common.page.markdown}};
     return run_with_evaluators([&] {
+        require_table_folder(a.common.page);
         require_model_or_merge(a.common);
         if (!a.common.merge.empty())
             return merge_selections(a);

@@ -20,16 +20,25 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/report/csv.hpp>
+#include <weightscope/report/document.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 #include "arguments.hpp"
 #include "command.hpp"
+#include "page_arguments.hpp"
 #include "terminal.hpp"
 
 namespace {
 
 using json = nlohmann::ordered_json;
 using weightscope::detail::harmless;
+
+struct inspect_arguments
+{
+    model_arguments model;
+    page_arguments page;
+};
 
 struct total
 {
@@ -194,43 +203,72 @@ std::vector<std::string> remarks_on(const inventory& found)
     return remarks;
 }
 
-std::string to_console(const inventory& found)
+using weightscope::detail::grouped;
+using weightscope::detail::text_table;
+
+text_table tensors_table(const inventory& found)
 {
-    const auto grouped = [](auto count) { return fmt::format("{}", fmt::group_digits(count)); };
-    weightscope::detail::text_table tensors{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}};
-    weightscope::detail::text_table dtypes{.headings = {"in all", "tensors", "parameters", "bytes", "bits per weight"}};
+    text_table table{.headings = {"tensor", "shape", "dtype", "parameters", "bytes"}};
     for (const weightscope::named_tensor* tensor : found.tensors) {
         const std::string tie = !tensor->tied_to.empty()   ? " = " + harmless(tensor->tied_to)
                                 : !tensor->part_of.empty() ? " (part of " + harmless(tensor->part_of) + ")"
                                                            : "";
-        tensors.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), harmless(tensor->storage()),
-                                grouped(tensor->size()), grouped(tensor->stored_bytes())});
+        table.rows.push_back({harmless(tensor->name) + tie, shape_of(*tensor, " x ", "scalar"), harmless(tensor->storage()),
+                              grouped(tensor->size()), grouped(tensor->stored_bytes())});
     }
+    return table;
+}
+
+text_table storage_table(const inventory& found)
+{
+    text_table table{.headings = {"in all", "tensors", "parameters", "bytes", "bits per weight"}};
     const auto add_row = [&](std::string name, const total& t) {
-        dtypes.rows.push_back({std::move(name), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes),
-                               shown_bits(bits_per_weight(t.parameters, t.bytes))});
+        table.rows.push_back({std::move(name), grouped(t.tensors), grouped(t.parameters), grouped(t.bytes),
+                              shown_bits(bits_per_weight(t.parameters, t.bytes))});
     };
     for (const storage_total& t : found.by_storage)
         add_row(harmless(t.name), t.sums);
     add_row("all", found.all);
-
-    constexpr std::size_t unlimited = 1'000'000;
-    const std::size_t width = is_terminal(stdout) ? terminal_width() : unlimited;
-    const weightscope::model& m = found.model;
-    const std::string architecture = m.architecture.empty() ? "" : ", " + harmless(m.architecture);
-    const std::string title = fmt::format("{}: {}{}", harmless(m.path.string()), m.format, architecture);
-    const std::vector<std::string> remarks = remarks_on(found);
-    return fmt::format("{}\n\n{}\n\n{}\n{}{}{}", title, fmt::join(tensors.lines(width), "\n"), fmt::join(dtypes.lines(width), "\n"),
-                       remarks.empty() ? "" : "\n", fmt::join(remarks, "\n"), remarks.empty() ? "" : "\n");
+    return table;
 }
 
-int run_inspect(const model_arguments& arguments)
+// "safetensors, llama".
+std::string kind_of(const weightscope::model& m)
 {
+    return m.format + (m.architecture.empty() ? "" : ", " + harmless(m.architecture));
+}
+
+std::string to_console(const inventory& found)
+{
+    constexpr std::size_t unlimited = 1'000'000;
+    const std::size_t width = is_terminal(stdout) ? terminal_width() : unlimited;
+    const std::vector<std::string> remarks = remarks_on(found);
+    return fmt::format("{}: {}\n\n{}\n\n{}\n{}{}{}", harmless(found.model.path.string()), kind_of(found.model), fmt::join(tensors_table(found).lines(width), "\n"),
+                       fmt::join(storage_table(found).lines(width), "\n"), remarks.empty() ? "" : "\n", fmt::join(remarks, "\n"), remarks.empty() ? "" : "\n");
+}
+
+weightscope::report_document to_document(const inventory& found)
+{
+    weightscope::report_document document{.subject = found.model.path.string(),
+                                          .verdict = fmt::format("{}: {} tensors, {} parameters in {} bytes", kind_of(found.model), grouped(found.all.tensors),
+                                                                 grouped(found.all.parameters), grouped(found.all.bytes)),
+                                          .sentences = remarks_on(found)};
+    weightscope::detail::add_table(document, "Storage", storage_table(found));
+    weightscope::detail::add_table(document, "Tensors", tensors_table(found));
+    return document;
+}
+
+int run_inspect(inspect_arguments a)
+{
+    model_arguments& arguments = a.model;
+    arguments.more_outputs = {{"--html", a.page.html}, {"--markdown", a.page.markdown}};
+    require_table_folder(a.page);
     const inventory found = take_inventory(arguments);
     if (!arguments.csv.empty())
         write_output(arguments.csv, to_csv(found));
     if (!arguments.output.empty())
         write_output(arguments.output, to_json(found));
+    write_pages(a.page, found.tensors.size(), [&] { return to_document(found); });
     if (!arguments.quiet && !uses_stdout(arguments))
         print(to_console(found));
     return exit_status::done;
@@ -242,7 +280,8 @@ void add_inspect(CLI::App& tool, command& chosen)
 {
     CLI::App* sub = tool.add_subcommand(
         "inspect", "Lists the tensors of a model with shapes, types, sizes and ties; reads headers only.");
-    const auto arguments = std::make_shared<model_arguments>();
-    add_model_arguments(*sub, *arguments);
+    const auto arguments = std::make_shared<inspect_arguments>();
+    add_model_arguments(*sub, arguments->model);
+    add_page_arguments(*sub, arguments->page);
     sub->callback([&chosen, arguments] { chosen = [arguments] { return run_inspect(*arguments); }; });
 }

@@ -32,6 +32,7 @@
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/row_kernel.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
+#include <weightscope/analyzers/scheme_difference.hpp>
 #include <weightscope/analyzers/scheme_difference_words.hpp>
 #include <weightscope/analyzers/singular_value_counts.hpp>
 #include <weightscope/analyzers/singular_values.hpp>
@@ -47,10 +48,12 @@
 #include <weightscope/compare.hpp>
 #include <weightscope/core/band_reduction.hpp>
 #include <weightscope/core/bin_magnitudes.hpp>
+#include <weightscope/core/bisection.hpp>
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/bulge_chase.hpp>
+#include <weightscope/core/cholesky.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/counter_random.hpp>
@@ -59,6 +62,7 @@
 #include <weightscope/core/elements.hpp>
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/factorizations.hpp>
 #include <weightscope/core/gemm.hpp>
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_blocks.hpp>
@@ -68,6 +72,7 @@
 #include <weightscope/core/gram_operator.hpp>
 #include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/linalg.hpp>
+#include <weightscope/core/matrix_products.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/metric.hpp>
@@ -81,6 +86,7 @@
 #include <weightscope/core/sha256.hpp>
 #include <weightscope/core/shuffle.hpp>
 #include <weightscope/core/simd.hpp>
+#include <weightscope/core/smallest_singular_values.hpp>
 #include <weightscope/core/special.hpp>
 #include <weightscope/core/symmetric_eigenvalues.hpp>
 #include <weightscope/core/transpose.hpp>
@@ -150,6 +156,7 @@
 #include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 #include <weightscope/evaluators/transformer_weights.hpp>
+#include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/evaluators/widen_weights.hpp>
 #include <weightscope/evaluators/working_copy.hpp>
@@ -205,6 +212,7 @@
 #include <weightscope/io/onnx_tensor_fields.hpp>
 #include <weightscope/io/onnx_type.hpp>
 #include <weightscope/io/onnx_values.hpp>
+#include <weightscope/io/onnx_weight_nodes.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/io/open_options.hpp>
 #include <weightscope/io/patch_plan.hpp>
@@ -275,6 +283,7 @@
 #include <weightscope/quantizers/group_scale.hpp>
 #include <weightscope/quantizers/pack_ggml.hpp>
 #include <weightscope/quantizers/packed_codes.hpp>
+#include <weightscope/quantizers/power_scale.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
 #include <weightscope/quantizers/quantize_weighted.hpp>
@@ -309,6 +318,7 @@
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/baseline_report.hpp>
 #include <weightscope/report/bit_candidates_reader.hpp>
+#include <weightscope/report/bit_documents.hpp>
 #include <weightscope/report/bit_json_fields.hpp>
 #include <weightscope/report/bit_map_console.hpp>
 #include <weightscope/report/bit_map_csv.hpp>
@@ -344,6 +354,7 @@
 #include <weightscope/report/comparison_verdict.hpp>
 #include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/document.hpp>
@@ -377,8 +388,10 @@
 #include <weightscope/report/markdown_document.hpp>
 #include <weightscope/report/markdown_text.hpp>
 #include <weightscope/report/matrix_rules.hpp>
+#include <weightscope/report/model_quality_console.hpp>
 #include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/model_rules.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/plans_json.hpp>
 #include <weightscope/report/plot_bit_maps.hpp>
 #include <weightscope/report/plot_condition_heatmap.hpp>
@@ -436,6 +449,7 @@
 #include <weightscope/scorers/activation_collector.hpp>
 #include <weightscope/scorers/activation_file.hpp>
 #include <weightscope/scorers/apply_config.hpp>
+#include <weightscope/scorers/apply_gguf.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/apply_pruning.hpp>
 #include <weightscope/scorers/apply_slices.hpp>
@@ -445,6 +459,8 @@
 #include <weightscope/scorers/bit_flipper.hpp>
 #include <weightscope/scorers/bit_gauge.hpp>
 #include <weightscope/scorers/bit_merge.hpp>
+#include <weightscope/scorers/bit_output_figures.hpp>
+#include <weightscope/scorers/bit_places.hpp>
 #include <weightscope/scorers/bit_population.hpp>
 #include <weightscope/scorers/bit_ranking.hpp>
 #include <weightscope/scorers/bit_ranking_plan.hpp>
@@ -462,9 +478,12 @@
 #include <weightscope/scorers/bit_view.hpp>
 #include <weightscope/scorers/calibration.hpp>
 #include <weightscope/scorers/estimate_importance.hpp>
+#include <weightscope/scorers/flips_quality.hpp>
+#include <weightscope/scorers/flips_quality_result.hpp>
 #include <weightscope/scorers/global_mask.hpp>
 #include <weightscope/scorers/group_blocks.hpp>
 #include <weightscope/scorers/group_builder.hpp>
+#include <weightscope/scorers/group_choice.hpp>
 #include <weightscope/scorers/group_family.hpp>
 #include <weightscope/scorers/group_names.hpp>
 #include <weightscope/scorers/group_scores.hpp>
@@ -476,8 +495,10 @@
 #include <weightscope/scorers/magnitude.hpp>
 #include <weightscope/scorers/mask.hpp>
 #include <weightscope/scorers/mixed.hpp>
+#include <weightscope/scorers/nm_kernel.hpp>
 #include <weightscope/scorers/nm_mask.hpp>
 #include <weightscope/scorers/prune_collect.hpp>
+#include <weightscope/scorers/prune_evidence.hpp>
 #include <weightscope/scorers/prune_groups.hpp>
 #include <weightscope/scorers/prune_measure.hpp>
 #include <weightscope/scorers/prune_method.hpp>
@@ -493,6 +514,7 @@
 #include <weightscope/scorers/removable.hpp>
 #include <weightscope/scorers/score_kernel.hpp>
 #include <weightscope/scorers/score_order.hpp>
+#include <weightscope/scorers/score_selection.hpp>
 #include <weightscope/scorers/scorer.hpp>
 #include <weightscope/scorers/screening.hpp>
 #include <weightscope/scorers/selection.hpp>
@@ -500,12 +522,14 @@
 #include <weightscope/scorers/selection_options.hpp>
 #include <weightscope/scorers/taylor.hpp>
 #include <weightscope/scorers/taylor_2nd.hpp>
+#include <weightscope/scorers/tensor_selection.hpp>
 #include <weightscope/scorers/transformer_groups.hpp>
 #include <weightscope/scorers/validate_scores.hpp>
 #include <weightscope/scorers/wanda.hpp>
 #include <weightscope/scorers/weight_mask.hpp>
 #include <weightscope/study/activation_watcher.hpp>
 #include <weightscope/study/allocation_budgets.hpp>
+#include <weightscope/study/allocation_evaluation.hpp>
 #include <weightscope/study/allocation_items.hpp>
 #include <weightscope/study/allocation_layer_losses.hpp>
 #include <weightscope/study/allocation_losses.hpp>
@@ -517,15 +541,18 @@
 #include <weightscope/study/allocation_table_file.hpp>
 #include <weightscope/study/bit_map_study.hpp>
 #include <weightscope/study/block_bit_map.hpp>
+#include <weightscope/study/block_code_table.hpp>
 #include <weightscope/study/block_flip_sums.hpp>
+#include <weightscope/study/block_levels.hpp>
 #include <weightscope/study/block_steps.hpp>
+#include <weightscope/study/block_table_map.hpp>
 #include <weightscope/study/checkpoint_folder.hpp>
 #include <weightscope/study/checkpoint_series.hpp>
 #include <weightscope/study/dequantized_model.hpp>
+#include <weightscope/study/described_model.hpp>
 #include <weightscope/study/layer_relation.hpp>
 #include <weightscope/study/model_comparison.hpp>
 #include <weightscope/study/normalised_name.hpp>
-#include <weightscope/study/onnx_weight_nodes.hpp>
 #include <weightscope/study/open_packed.hpp>
 #include <weightscope/study/packed_model.hpp>
 #include <weightscope/study/quantization_activations.hpp>

@@ -19,6 +19,7 @@
 #include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/scope.hpp>
+#include <weightscope/study/described_model.hpp>
 #include <weightscope/study/scan_tensor.hpp>
 
 namespace weightscope {

@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/core/blas_threads.hpp>
+#include <weightscope/core/linalg.hpp>
+#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
@@ -56,6 +59,78 @@ TEST_CASE("known spectra lie inside their intervals for condition numbers from 1
                                                  {"one spike ", one_spike(n, kappa)}})
                 check_intervals(kind + name, analyze_singular_values(with_spectrum(rows, cols, spectrum)), spectrum);
         }
+}
+
+TEST_CASE("a few values below what the Gram matrix resolves are found with the matrix itself")
+{
+    const std::size_t n = 288;
+    const auto lowest = [&](std::vector<double> values) {
+        std::vector<double> spectrum = geometric_spectrum(n, 10);
+        std::copy(values.begin(), values.end(), spectrum.end() - static_cast<std::ptrdiff_t>(values.size()));
+        std::sort(spectrum.rbegin(), spectrum.rend());
+        return spectrum;
+    };
+    const auto check = [&](const std::string& name, const std::vector<double>& spectrum) {
+        for (const auto& [rows, cols] : {std::pair<std::size_t, std::size_t>{n, n}, {n, 400}, {500, n}}) {
+            const auto result = analyze_singular_values(with_spectrum(rows, cols, spectrum));
+            check_intervals(fmt::format("{}, {} x {}", name, rows, cols), result, spectrum);
+            CHECK(result.method == "refined");
+            CHECK(result.half_widths.back() == 1e-13 * result.values.front());
+            CHECK(result.half_widths.front() > 1e-13 * result.values.front());
+        }
+    };
+    for (const double kappa : {1e6, 1e8, 1e10, 1e12, 1e14}) {
+        const std::string name = fmt::format("kappa {:g}, ", kappa);
+        check(name + "one", lowest({1 / kappa}));
+        check(name + "five equal", lowest(std::vector<double>(5, 1 / kappa)));
+        check(name + "a cluster", lowest({1.02 / kappa, 1.01 / kappa, 1 / kappa, 0.5 / kappa}));
+        check(name + "graded", lowest({1e-4, 1e-6, 1e-7, 1e-3 / kappa, 1 / kappa}));
+    }
+    check("zeros", lowest({1e-9, 1e-13, 0, 0, 0}));
+    check("thirty", lowest(std::vector<double>(30, 1e-9)));
+}
+
+TEST_CASE("more values than a refinement is for are left to an SVD")
+{
+    const auto spectrum = geometric_spectrum(288, 1e9);
+    const auto result = analyze_singular_values(with_spectrum(288, 300, spectrum));
+    CHECK(result.method == "qr");
+    check_intervals("geometric", result, spectrum);
+}
+
+TEST_CASE("rows of zeros in a large matrix are zeros of its spectrum")
+{
+    for (const auto& [rows, cols] : {std::pair<std::size_t, std::size_t>{320, 320}, {320, 500}}) {
+        xt::xtensor<float, 2> w = random_normal<float>({rows, cols}, {.seed = 12, .std = 0.02});
+        for (const std::size_t row : {0, 40, 41, 319})
+            xt::view(w, row, xt::all()) = 0;
+        const xt::xtensor<bfloat16, 2> rounded = xt::cast<bfloat16>(w);
+        const auto result = analyze_singular_values(rounded);
+        CHECK(result.method == "refined");
+        for (std::size_t i = 316; i < 320; ++i)
+            CHECK(result.values[i] <= result.half_widths[i]);
+        const auto reference = detail::singular_values_by_qr(
+            detail::matrix_of(detail::source_of(std::span<const bfloat16>(rounded.data(), rounded.size())), rows), 1);
+        for (std::size_t i = 0; i < 320; ++i)
+            CHECK(std::fabs(result.values[i] - reference[i]) <= result.half_widths[i] + 1e-13 * reference[0]);
+    }
+}
+
+TEST_CASE("a refined spectrum scales with the weights and is the same for any number of threads")
+{
+    std::vector<double> spectrum = geometric_spectrum(270, 30);
+    spectrum.back() = 1e-9;
+    const auto w = with_spectrum(270, 290, spectrum);
+    const auto expected = analyze_singular_values(w);
+    REQUIRE(expected.method == "refined");
+    for (const double factor : {0x1p-900, 0x1p900}) {
+        const auto scaled = analyze_singular_values(w * factor);
+        CHECK(scaled.method == "refined");
+        CHECK(scaled.values.back() == Approx(factor * expected.values.back()).epsilon(1e-4));  // +-1e-13 of 1e-9
+        CHECK(scaled.half_widths.back() == Approx(factor * expected.half_widths.back()).epsilon(1e-12));
+    }
+    for (const std::size_t threads : {1, 2, 3})
+        CHECK(with_threads(threads, [&] { return analyze_singular_values(w); }).values == expected.values);
 }
 
 TEST_CASE("the Gram route is more accurate than a float32 SVD up to a condition number of 1e7")

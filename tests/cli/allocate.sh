@@ -86,10 +86,11 @@ assert abs(plan["budgets"][1]["used"] - time) < 1e-9 and time <= 20, time
 PYTHON
 rm half.json latency.csv
 
-# losses that are measured by running the model: every layer in every format, with standard errors over the batches
+# losses that are measured by running the model: every layer in every format, with standard errors over the batches; and the whole plan,
+# beside the rules of thumb
 run_it=(--data "$sample/held_out.npy" --predict-after 31 --eval-samples 48 --batch-size 16)
 small=(--bits-per-weight 14 --include 'layers.[01].mlp' --candidates int4-g64,int8-per-channel-sym --no-rules)
-run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --output measured.json --html measured.html --csv measured.csv
+run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --loss measured --output measured.json --html measured.html --csv measured.csv
 fits_schema measured.json allocate
 prints "plan: 6 layers in 2 formats on 3 batches: 39 forward passes, about " out
 prints "rise of the loss, measured layer by layer" out
@@ -104,6 +105,24 @@ PYTHON
 run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --loss measured --plan
 prints "39 forward passes" out
 [ "$(wc -l <out)" -eq 2 ] || fail "--plan prints more than the plan"
+run 0 allocate "$sample" "${run_it[@]}" --bits-per-weight 14 --include mlp.down --candidates int4-g64,int8-per-channel-sym --evaluate --output whole.json
+fits_schema whole.json allocate
+prints "KL divergence of the outputs, measured layer by" out
+prints "Run on 3 batches, its loss changes by " out
+prints "rule of thumb, run" out
+python3 - <<'PYTHON' || fail "--evaluate"
+import json
+plan = json.load(open("whole.json"))
+assert plan["settings"]["loss"] == "kl_divergence" and plan["loss"] > 0
+assert plan["quality"]["kl_divergence"] > 0 and plan["evaluation"]["batches"] == 3
+rules = plan["rules"]
+assert rules and all(0 < r["optimum_quality"]["kl_divergence"] and 0 < r["quality"]["kl_divergence"] for r in rules), rules
+smallest = rules[-1]    # the plan of these bytes can be no other
+assert smallest["name"] == "int4-g64" and smallest["quality"] == smallest["optimum_quality"], smallest
+PYTHON
+rm whole.json
+refuses 2 "*the smallest plan takes*" allocate "$sample" "${run_it[@]}" --bits-per-weight 5 --include mlp.down    # before anything is run
+refuses 2 "--evaluate runs the model; give --data, --text or --evaluator too" allocate "$sample" --bits-per-weight 5 --evaluate
 for loss in "curvature --probes 2" "curvature --curvature diagonal --probes 2" fisher relative_activation_error; do
     # shellcheck disable=SC2086  # words
     run 0 allocate "$sample" "${run_it[@]}" "${small[@]}" --loss $loss --output plan.json
@@ -215,7 +234,7 @@ refuses 2 "--size: *" allocate m.safetensors --size lots
 refuses 2 "--sensitivity and --data each say what the loss is; take one of them" allocate m.safetensors --bits-per-weight 4 --sensitivity a --data b
 refuses 2 "--data runs the model, which --loss error does not need" allocate m.safetensors --bits-per-weight 4 --loss error --data b
 refuses 2 "--loss measured needs --data, --text or --evaluator" allocate m.safetensors --bits-per-weight 4 --loss measured
-refuses 2 "--plan tells what --loss measured would cost, and that is not asked for" allocate m.safetensors --bits-per-weight 4 --plan
+refuses 2 "--plan tells what --loss measured or kl_divergence would cost, and neither is asked for" allocate m.safetensors --bits-per-weight 4 --plan
 refuses 2 "--latency-table and --latency-budget belong together; give both or neither" allocate m.safetensors --bits-per-weight 4 --latency-budget 3
 refuses 2 "the budget is 1000 for bit operations, and no plan takes less than *; ask for that much, or allow smaller candidates or more tensors" \
     allocate m.safetensors --bops 1000

@@ -91,7 +91,12 @@ assert abs(plan["meta"]["original_metric_score"] - before) < 1e-12 * before
 assert abs(plan["meta"]["best_metric_score"] - after) < 1e-12 * after, (plan["meta"]["best_metric_score"], after)
 assert after > 1000 * before, (before, after)  # exponents
 assert {f["name"] for f in plan["plan"]} <= {"up.weight", "down.weight"}
+assert plan["quality"]["plan"]["loss"] == plan["meta"]["best_metric_score"] and plan["quality"]["plan"]["outputs_mae_reason"] == "no outputs"
 PYTHON
+run 0 bits flip net.safetensors --plan plan.json --dry-run "${program[@]}" --output told.json
+fits_schema told.json bits_plan
+python3 -c 'import json; told, plan = (json.load(open(f)) for f in ("told.json", "plan.json")); assert told["quality"]["after"] == plan["quality"]["plan"]' ||
+    fail "what the flips do"
 # without gradients: differences, with steps that the half floats can make
 run 0 bits select net.safetensors --evaluator "NO_GRADIENT=1 python3 net.py" --num-val-batches 1 --per-tensor-k 1 --oversample 4 --output differences.json
 prints "plan: choosing weights takes 9 losses and 0 gradients of a batch" out

@@ -64,7 +64,8 @@ refuses 4 "missing/no: cannot be written: *; create its folder first" bits flip 
 nothing_but m.safetensors plan.json wrong.json flipped.safetensors made.json differences back.safetensors one.safetensors first.safetensors \
     again.json lenient.safetensors
 run 0 bits flip --help
-for option in --plan --source --top --model --tensor --index --bit --part --write --revert --lenient --dry-run --output --quiet; do
+for option in --plan --source --top --model --tensor --index --bit --part --write --revert --lenient --dry-run --output --quiet --data --evaluator \
+    --num-val-batches; do
     prints "$option" out
 done
 finish

@@ -16,7 +16,21 @@ run 0 bits rank "$sample" "${run_it[@]}" --weights-in weights.json --top-b 2 --o
 prints "plan: 54 flips of 6 weights take at most" out
 prints "the plan has 2 of these" out
 run 0 bits rank "$sample" "${run_it[@]}" --weights-in weights.json --bitset mantissa --top-b 1 --minimize --output down.json --quiet
-for name in plan down; do
+
+# what flips do to the outputs: told of the plan, of each flip on request, and by bits flip; and as what flips are ranked by
+run 0 bits rank "$sample" "${run_it[@]}" --weights-in weights.json --metric kl_divergence --top-b 2 --outputs --output moved.json
+prints "measuring what is chosen takes 12 more" out
+prints "after step 2" out
+run 0 bits flip "$sample" --plan moved.json "${run_it[@]}" --dry-run --output flipped.json
+prints "with the flips" out
+run 0 bits flip "$sample" --plan moved.json --write flipped.safetensors --quiet
+cp "$sample/config.json" .
+run 0 bits flip flipped.safetensors --plan moved.json --revert "${run_it[@]}" --dry-run --output undone.json
+prints "flips undone" out
+for name in flipped undone; do
+    fits_schema "$name.json" bits_plan
+done
+for name in plan down moved; do
     fits_schema "$name.json" bits_rank
 done
 
@@ -40,6 +54,18 @@ fits_schema sample.json bits_rank
 python3 - <<'PYTHON' || fail "what was ranked"
 import csv, json
 plan, down, whole, merged, sample = (json.load(open(f + ".json")) for f in ("plan", "down", "whole", "merged", "sample"))
+moved, flipped, undone = (json.load(open(f + ".json")) for f in ("moved", "flipped", "undone"))
+names = ["kl_divergence", "top1_agreement", "outputs_mae", "outputs_rmse", "outputs_psnr_db", "outputs_cosine_similarity"]
+quality, steps = moved["quality"], [r["quality"] for r in moved["ranked"]]
+assert steps[1] == quality["plan"] == flipped["quality"]["after"] and quality["before"] == flipped["quality"]["before"], (quality, flipped["quality"])
+assert moved["meta"]["eval_metric"] == "kl_divergence" and moved["meta"]["goal"] == "maximize" and moved["meta"]["original_metric_score"] == 0
+assert [r["flipped_score"] for r in moved["ranked"]] == [s["kl_divergence"] for s in steps], moved["ranked"]
+assert steps[1]["kl_divergence"] > steps[0]["kl_divergence"] > 0 and all(quality["plan"][n] is not None for n in names)
+assert quality["before"]["kl_divergence_reason"] == "nothing is changed" and quality["before"]["figures"][0]["name"] == "accuracy"
+assert (quality["losses"], quality["measures"], quality["outputs"]) == (4, 4, 4), quality
+assert undone["quality"]["after"]["loss"] == quality["before"]["loss"] and undone["quality"]["before"]["loss"] == quality["plan"]["loss"]
+assert plan["quality"]["plan"]["loss"] == plan["meta"]["best_metric_score"] and "quality" not in plan["ranked"][0]
+assert "quality" in whole and "quality" not in sample
 assert plan["meta"]["goal"] == "maximize" and plan["meta"]["original_metric_score"] == plan["baseline_metrics"]["loss"]
 assert [r["step"] for r in plan["ranked"]] == [1, 2] and len(plan["plan"]) == 2
 assert plan["ranked"][1]["original_score"] == plan["ranked"][0]["flipped_score"] == max(
@@ -49,9 +75,9 @@ assert sum(plan["outcomes"].values()) == len(plan["all_records"])
 assert all(int(f["old_code"], 16) ^ int(f["new_code"], 16) == 1 << f["bit"] for f in plan["plan"])
 assert down["meta"]["goal"] == "minimize" and all(r["score"] < 0 for r in down["ranked"])
 for key in whole:
-    assert key == "meta" or whole[key] == merged[key], key
+    assert key in ("meta", "quality") or whole[key] == merged[key], key
 different = {key for key in whole["meta"] if whole["meta"][key] != merged["meta"][key]}
-assert different <= {"seconds", "losses", "measures"}, different
+assert different <= {"seconds", "losses", "measures"} and "quality" not in merged, different
 assert whole["meta"]["losses"] == whole["meta"]["num_flips_evaluated"] + 1 == merged["meta"]["losses"] - 1
 assert set(whole["top_by_metric"]) == {"loss", "accuracy"}
 rows = list(csv.DictReader(open("top.csv")))
@@ -64,9 +90,13 @@ PYTHON
 refuses 2 "ranking runs the model; give it --data, --text or --evaluator*" bits rank "$sample"
 refuses 2 "--maximize and --minimize contradict each other; give one of them" bits rank "$sample" --maximize --minimize
 refuses 2 "--shard: each step of a progressive search needs the best flip of all shards; rank step by step: *" bits rank "$sample" "${run_it[@]}" --shard 0/2
+refuses 2 "--outputs goes with --search progressive or independent: a sample chooses no flips" \
+    bits rank "$sample" "${run_it[@]}" --search sample --outputs
+refuses 2 "--outputs: what flips do is measured once the shards are put together; leave it out, or leave out --shard" \
+    bits rank "$sample" "${run_it[@]}" --search independent --shard 0/2 --outputs
 refuses 2 "--shard: '2/2' is no shard; write the first of four as 0/4*" bits rank "$sample" --shard 2/2
 refuses 2 "MODEL is missing, which only --merge can do without" bits rank
-refuses 2 "the evaluator has no figure 'speed', expected one of loss, accuracy" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --metric speed
+refuses 2 "the evaluator has no figure 'speed', expected one of loss, accuracy, kl_divergence, top1_agreement, outputs_mae, outputs_rmse" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --metric speed
 refuses 2 "the budget does not buy the flips of a single candidate*" bits rank "$sample" "${run_it[@]}" --weights-in weights.json --max-evaluations 3 --quiet
 refuses 3 "top.csv: *" bits rank "$sample" "${run_it[@]}" --weights-in top.csv
 finish

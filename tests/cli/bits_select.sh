@@ -58,6 +58,8 @@ c = json.load(open("out"))["candidates"]
 assert len(c) == 1 and c[0]["flat"] == 7 and c[0]["score"] == 2 and c[0]["gradient"] == 2, c' || fail "gradients from a file"
 
 # what cannot be done
+refuses 2 "options.outside_w draws from the whole model, which a shard is not; draw without shards" \
+    bits select "$sample" --outside-w 3 --shard 0/2
 refuses 2 "options.method taylor needs gradients; give an evaluator, or numbers from a file" bits select "$sample" --weight-selection-method taylor
 refuses 2 "--hessian-diag goes with --gradients" bits select "$sample" --hessian-diag g.safetensors
 refuses 2 "--bitset: no bit set is named 'sgn'*" bits select "$sample" --bitset sgn

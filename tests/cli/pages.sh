@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pages and Markdown of comparisons, series, studies, plans and pruning: one frame, files that ask for nothing, names that are nothing but
+# Pages and Markdown of inventories, comparisons, series, studies, plans, pruning and bits: one frame, files that ask for nothing, names that are nothing but
 # names. In a headless Chromium, where there is one, their tables sort and filter at the width of a desk and of a phone.
 set -u
 # shellcheck source=tests/cli/check.bash
@@ -39,6 +39,11 @@ run 0 quantize m.safetensors --diff q4_0,int4-g32 --html diff.html --markdown di
 run 0 allocate m.safetensors --bits-per-weight 18 --candidates int4-g64,int8-per-channel-sym,keep --html allocate.html --markdown allocate.md --tables tables
 run 0 prune m.safetensors --granularity row --ratio 0.5 --html prune.html --markdown prune.md --quiet
 run 0 allocate hostile.safetensors --bits-per-weight 6 --candidates int4-g32,int8-per-channel-sym --html hostile.html --markdown hostile.md --quiet
+run 0 inspect m.safetensors --html inspect.html --markdown inspect.md --quiet
+run 0 bits map m.safetensors --html bits.html --markdown bits.md --quiet
+run 0 bits select m.safetensors --html select.html --markdown select.md --quiet
+sample=$tests/../examples/data/trained_sample
+run 0 bits rank "$sample" --data "$sample/held_out.npy" --batch-size 16 --num-val-batches 1 --top-w 2 --restrict layers.0.mlp --html rank.html --markdown rank.md --quiet
 run 0 quantize m.safetensors --scheme int4-g64 --html -
 [ "$(head -c 15 out)" = "<!DOCTYPE html>" ] || fail "--html - printed something before the page"
 refuses 2 "*both name 'x'; give each its own file" allocate m.safetensors --bits-per-weight 18 --html x --markdown x
@@ -59,6 +64,13 @@ run 0 compare m.safetensors tuned.safetensors --tables tables --quiet
 prints "### Groups" diff.md
 prints "### Matrices" prune.md
 prints "### Methods" prune.md
+prints "### Storage" inspect.md
+prints "### Tensors" bits.md
+prints "### Weights" select.md
+prints "### Flips" rank.md
+prints "### Outputs" rank.md
+run 0 inspect m.safetensors --tables tables --quiet
+[[ -s tables/storage.csv && -s tables/tensors.csv ]] || fail "tables: $(ls tables)"
 
 python3 - <<'PYTHON' || fail "the pages"
 import base64, hashlib, html.parser, json, re
@@ -93,7 +105,7 @@ class page(html.parser.HTMLParser):
             self.cell += text
 
 
-for path in "compare", "watch", "quantize", "diff", "allocate", "prune", "hostile":
+for path in "compare", "watch", "quantize", "diff", "allocate", "prune", "hostile", "inspect", "bits", "select", "rank":
     p = page(path + ".html")
     for tag, attributes in p.tags:
         assert tag not in ("img", "iframe", "link", "object", "base", "form"), (path, tag)
@@ -105,13 +117,13 @@ for path in "compare", "watch", "quantize", "diff", "allocate", "prune", "hostil
     assert policy == f"default-src 'none'; style-src {digest(p.texts['style'][0])}; script-src {digest(p.texts['script'][0])}; base-uri 'none'; form-action 'none'", policy
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|\bFunction\(", p.texts["script"][0])
     tags = [tag for tag, _ in p.tags]
-    assert tags.index("h1") < tags.index("table") < tags.index("svg") if "svg" in tags else path == "diff", path
+    assert tags.index("h1") < tags.index("table") < tags.index("svg") if "svg" in tags else path in ("diff", "inspect", "select", "rank"), path
 assert "</td><script>window.harmed = 1</script>.weight" in page("hostile.html").cells
 text = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", open("hostile.md").read())
 assert "<" not in text, text
 PYTHON
 
-python3 "$tests/browser/documents.py" compare.html watch.html quantize.html diff.html allocate.html prune.html hostile.html ${PICTURES:+--pictures "$PICTURES"}
+python3 "$tests/browser/documents.py" compare.html watch.html quantize.html diff.html allocate.html prune.html hostile.html inspect.html bits.html select.html rank.html ${PICTURES:+--pictures "$PICTURES"}
 status=$?
 [ "$status" -eq 77 ] && echo "not opened in a browser; install chromium and chromium-driver for that"
 [[ $status -eq 0 || $status -eq 77 ]] || fail "the pages in a browser"

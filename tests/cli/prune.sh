@@ -105,6 +105,11 @@ for m in study["methods"]:
     assert 0 <= after["top1_agreement"] <= 1 and after["kl_divergence"] >= 0 and after["loss_change_error"] is None
     assert abs(after["loss"] - study["before"]["loss"] - after["loss_change"]) < 1e-9 and after["outputs_rmse"] > 0
     assert [f["name"] for f in after["figures"]] == ["accuracy"]
+    data = m["method"] in ("wanda", "taylor")
+    assert m["comparison_group"] == "row" and m["normalisation"] == "none" and m["seed"] == 0
+    assert (m["source"], m["batches"], m["samples"]) == (("evaluator", 1, 64) if data else (None, 0, 0)), m
+    assert m["relative_standard_error"] is None and "standard errors" in m["relative_standard_error_reason"]
+    assert m["peak_bytes"] > 1e6
 assert study["methods"][0]["overlap"] == 1
 assert len(list(csv.DictReader(open("rows.csv")))) == 35
 PYTHON
@@ -132,8 +137,29 @@ python3 - <<'PYTHON' || fail "checked.json"
 import json
 study = json.load(open("checked.json"))
 exact = study["methods"][0]["validation"][0]
+assert study["methods"][0]["relative_standard_error_reason"] == "there is one batch" and study["groups"][0]["standard_error"] is None
 assert exact["spearman"] > 0.999 and abs(exact["calibration_slope"] - 1) < 1e-6, exact["spearman"]
 assert sum(v["chosen"] for v in study["methods"][2]["validation"]) == 2
+PYTHON
+
+# batches tell how sure an ablation is, and samples how sure Taylor is
+run 0 prune "$sample" --data "$data" --num-samples 16 --eval-samples 16 --batch-size 4 --granularity kv_group --curvature fisher \
+    --method ablation --compare taylor_2nd --output sure.json
+prints "rows that shut the group, from 16 samples in 4 batches; standard errors are " out
+prints "peak" out
+fits_schema sure.json prune
+python3 - <<'PYTHON' || fail "sure.json"
+import json
+study = json.load(open("sure.json"))
+exact, taylor = study["methods"]
+assert (exact["comparison_group"], exact["normalisation"]) == ("global", "importance / parameters")
+assert (exact["source"], exact["batches"], exact["samples"]) == ("evaluator", 4, 16)
+importance = [x for g in study["groups"] for x in g["importance"]]
+errors = [x for g in study["groups"] for x in g["standard_error"]]
+assert len(errors) == len(importance) == 10 and min(errors) > 0
+share = (sum(e * e for e in errors) / sum(x * x for x in importance)) ** 0.5
+assert abs(exact["relative_standard_error"] / share - 1) < 1e-9, (exact["relative_standard_error"], share)
+assert taylor["relative_standard_error"] > 0 and taylor["samples"] == 16
 PYTHON
 run 0 prune "$sample" --data "$data" "${few[@]}" --method taylor_2nd_signed --plan
 prints "gradients" out

@@ -65,7 +65,7 @@ TEST_CASE("two stages and one give the same eigenvalues for every size around th
 TEST_CASE("the second difference matrix, conjugated by a reflection, has its known eigenvalues")
 {
     // T = tridiag(-1, 2, -1) has 4 sin²(k pi / (2 (n + 1))); A = H T H for H = I - v vᵀ, |v|² = 2
-    const std::size_t n = 1300;  // large enough for two stages
+    const std::size_t n = 2150;  // large enough for two stages and for both sizes of tiles
     std::vector<double> v(n), p(n), a(n * n);
     random_stream random(3);
     double norm = 0;

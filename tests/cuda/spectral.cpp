@@ -1,5 +1,6 @@
 #include <weightscope/cuda/spectral.cuh>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -99,6 +100,22 @@ TEST_CASE("QR takes over on the device where it does on the host")
     std::vector<float> twice = numbers_of_kind<float>(tensor_kind::normal, 20 * 30);
     std::copy_n(twice.begin(), 30, twice.begin() + 30);  // a row two times
     check_matrix(twice, 20);
+}
+
+TEST_CASE("a few uncertain values of a large matrix are refined as on the host")
+{
+    NEEDS_DEVICE();
+    for (const std::size_t rows : {std::size_t{270}, std::size_t{320}}) {
+        const std::size_t cols = 270 * 320 / rows;
+        std::vector<float> numbers = numbers_of_kind<float>(tensor_kind::normal, rows * cols, 6);
+        for (std::size_t i = 0; i < std::max(rows, cols); ++i)  // two equal lines of the shorter side
+            numbers[rows > cols ? i * cols + 4 : 4 * cols + i] = numbers[rows > cols ? i * cols + 9 : 9 * cols + i];
+        const device_matrix<float> matrix(numbers, rows, 3);
+        const singular_values_result found = analyze_singular_values(matrix.view);
+        CHECK(found.method == "refined");
+        CHECK(found.values.back() <= found.half_widths.back());
+        check_values(found, on_host(numbers, rows).singular_values);
+    }
 }
 
 TEST_CASE("very large and very small weights neither overflow nor vanish when they are squared")

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,40 @@ TEST_CASE("removal and both Taylor orders of a quadratic are exact")
         CHECK(found.groups[g].removal == Approx(-first + second / 2).margin(1e-10));
         CHECK(found.groups[g].predicted_removal() == Approx(found.groups[g].removal).margin(1e-10));
         CHECK(found.groups[g].second_order_error > 0);
+        CHECK(std::isnan(found.groups[g].removal_batch_error));  // there is one batch
     }
     CHECK(model.same_bytes(before));
+}
+
+TEST_CASE("what a probe foretells has an error over batches")
+{
+    linear_net net(9, 4, 3, 2, 4);
+    const std::vector<weight_group> groups = {unit(1)};
+    const auto found = estimate_group_effects(net, groups, {.ablate = false, .step = 0.25});
+    const auto scaled = [&](double factor) {
+        linear_net other = net;
+        for (const weight_slice& slice : groups[0].slices)
+            for (std::size_t i = 0; i < slice.count; ++i) {
+                const std::size_t at = 8 * (slice.first + i * slice.stride);
+                double w = 0;
+                other.read(slice.tensor, at, std::as_writable_bytes(std::span(&w, 1)));
+                w *= factor;
+                other.write(slice.tensor, at, std::as_bytes(std::span(&w, 1)));
+            }
+        return other;
+    };
+    linear_net up = scaled(1.25), down = scaled(0.75);
+    double sums[2], total = 0, squares = 0;
+    for (const std::size_t batch : {0, 1}) {
+        const double base = net.loss(batch).sum, u = up.loss(batch).sum - base, d = down.loss(batch).sum - base;
+        sums[batch] = -(u - d) / 0.5 + (u + d) / (2 * 0.25 * 0.25);
+        total += sums[batch];
+    }
+    CHECK(found.groups[0].predicted_removal() == Approx(total / 9).epsilon(1e-9));
+    for (const std::size_t batch : {0, 1})
+        squares += std::pow(sums[batch] - total / 9 * net.loss(batch).count, 2);
+    CHECK(found.groups[0].predicted_batch_error == Approx(std::sqrt(2 * squares) / 9).epsilon(1e-9));
+    CHECK(std::isnan(found.groups[0].removal_batch_error));
 }
 
 TEST_CASE("removing a hidden unit is what a net without it gives")
@@ -75,6 +108,14 @@ TEST_CASE("removing a hidden unit is what a net without it gives")
             without.write(0, 8 * i, std::as_bytes(std::span(&zero, 1)));
         CHECK(found.groups[h].removal == Approx(full(without) - base).epsilon(1e-12));
         CHECK(std::isnan(found.groups[h].first_order));  // was not asked for
+        // the error of a ratio of sums over two batches: √(2 Σ (d_b - r n_b)²) / Σ n_b
+        double squares = 0;
+        for (const std::size_t batch : {0, 1}) {
+            const loss_value changed = without.loss(batch), unchanged = net.loss(batch);
+            squares += std::pow(changed.sum - unchanged.sum - found.groups[h].removal * unchanged.count, 2);
+        }
+        CHECK(found.groups[h].removal_batch_error == Approx(std::sqrt(2 * squares) / 9).epsilon(1e-9));
+        CHECK(std::isnan(found.groups[h].predicted_batch_error));
     }
 }
 

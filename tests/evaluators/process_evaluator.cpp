@@ -418,7 +418,8 @@ TEST_CASE("the example with PyTorch keeps the promises of an evaluator")
     if (!python_has("torch") || !python_has("numpy"))
         return;
     workplace place;
-    const xt::xtensor<bfloat16, 2> w1 = random_normal<bfloat16>({6, 5}, {.seed = 1}), w2 = random_normal<bfloat16>({3, 6}, {.seed = 2});
+    const xt::xtensor<bfloat16, 2> w1 = random_normal<bfloat16>({6, 5}, {.seed = 1});
+    const xt::xtensor<float, 2> w2 = random_normal<float>({3, 6}, {.seed = 2});
     write_safetensors(place.folder / "model.safetensors", std::vector{to_write("0.weight", w1), to_write("2.weight", w2)});
     process_evaluator evaluator(example("mlp_torch.py"), read_safetensors(place.folder / "model.safetensors"), place.options(120));
     const auto result = test_evaluator(evaluator);
@@ -427,7 +428,6 @@ TEST_CASE("the example with PyTorch keeps the promises of an evaluator")
         CHECK(check.passed);
     }
     CHECK(result.checks.size() == 5);
-    check_inputs(evaluator, w1, "0.weight", "2.weight");
 }
 
 TEST_CASE("the example with ONNX Runtime keeps the promises of an evaluator")
@@ -444,7 +444,7 @@ TEST_CASE("the example with ONNX Runtime keeps the promises of an evaluator")
         CHECK(check.passed);
     }
     CHECK(result.checks.size() == 4);
-    check_inputs(evaluator, w1, "w1", "w2");
+    CHECK_FALSE(evaluator.supports_outputs());
 }
 
 #endif

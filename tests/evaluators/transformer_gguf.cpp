@@ -1,4 +1,5 @@
 // Decoders in GGUF files: the same weights as elsewhere, under other names, in another order and with the configuration in the file.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,83 +24,17 @@
 #include "../catch.hpp"
 #include "../io/files.hpp"
 #include "../io/gguf_writer.hpp"
+#include "gguf_models.hpp"
 #include "tiny_transformers.hpp"
 
 using namespace weightscope;
 using files::message;
 using gguf_writer::array;
 using gguf_writer::bytes_of;
+using gguf_models::add_settings;
+using gguf_models::gguf_of;
 
 namespace {
-
-std::string text_of(std::span<const std::byte> bytes)
-{
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// Rows [out, in] in the order of llama.cpp's converter for llama: i and i + size/2 of each head become neighbours.
-std::string permuted(const std::string& rows, std::size_t row_count, std::size_t head_size)
-{
-    const std::size_t row_bytes = rows.size() / row_count;
-    std::string result;
-    for (std::size_t row = 0; row < row_count; ++row) {
-        const std::size_t head = row / head_size, pair = row % head_size / 2, half = row % 2;
-        result += rows.substr((head * head_size + half * head_size / 2 + pair) * row_bytes, row_bytes);
-    }
-    return result;
-}
-
-std::string transposed(const std::string& matrix, std::size_t rows, std::size_t cols)
-{
-    const std::size_t size = matrix.size() / (rows * cols);
-    std::string result;
-    for (std::size_t c = 0; c < cols; ++c)
-        for (std::size_t r = 0; r < rows; ++r)
-            result += matrix.substr((r * cols + c) * size, size);
-    return result;
-}
-
-template <class T>
-void add_settings(gguf_writer::file& f, const std::string& type, const transformer_config& c, T head_count, T kv_head_count, T feed)
-{
-    const std::string stem = type + ".";
-    f.key("general.architecture", type.c_str());
-    f.key(stem + "block_count", static_cast<std::uint32_t>(c.layer_count)).key(stem + "embedding_length", static_cast<std::uint32_t>(c.width));
-    f.key(stem + "context_length", static_cast<std::uint32_t>(c.max_positions));
-    f.keys.emplace_back(stem + "feed_forward_length", feed);
-    f.keys.emplace_back(stem + "attention.head_count", head_count);
-    f.keys.emplace_back(stem + "attention.head_count_kv", kv_head_count);
-    if (type == "gpt2") {
-        f.key(stem + "attention.layer_norm_epsilon", static_cast<float>(c.norm_epsilon));
-        return;
-    }
-    f.key(stem + "attention.layer_norm_rms_epsilon", static_cast<float>(c.norm_epsilon));
-    f.key(stem + "attention.key_length", static_cast<std::uint32_t>(c.head_size));
-    f.key(stem + "attention.value_length", static_cast<std::uint32_t>(c.head_size));
-    f.key(stem + "rope.freq_base", static_cast<float>(c.rope_theta));
-}
-
-// A model of Hugging Face's names as llama.cpp's converter writes it.
-gguf_writer::file gguf_of(const model& m, const transformer_config& c, const std::string& type)
-{
-    gguf_writer::file f;
-    const auto number = [](std::size_t n) { return gguf_writer::value(static_cast<std::uint32_t>(n)); };
-    add_settings(f, type, c, number(c.head_count), number(c.kv_head_count), number(c.feed_forward_size));
-    for (const named_tensor& tensor : m.tensors) {
-        std::string bytes = text_of(tensor.bytes);
-        std::vector<std::uint64_t> extents(tensor.shape.rbegin(), tensor.shape.rend());
-        const std::string name = gguf_name((type == "gpt2" ? "transformer." : "") + tensor.name, type);
-        const bool query_or_key = name.ends_with("attn_q.weight") || name.ends_with("attn_k.weight");
-        if (type == "llama" && query_or_key)
-            bytes = permuted(bytes, tensor.shape[0], c.head_size);
-        if (type == "gpt2" && tensor.shape.size() == 2 && name.starts_with("blk.")) {
-            bytes = transposed(bytes, tensor.shape[0], tensor.shape[1]);
-            std::swap(extents[0], extents[1]);
-        }
-        f.tensors.push_back({name, extents, find_ggml_type(to_string(tensor.dtype))->number, bytes});
-    }
-    return f;
-}
 
 std::filesystem::path sample_folder()
 {
@@ -279,6 +214,74 @@ TEST_CASE("the configuration of a GGUF file is read from its metadata")
     CHECK(layered.head_count == 4);
 }
 
+TEST_CASE("a mixture of experts in a GGUF file gives what its own tensors do")
+{
+    const tiny::made_model made = tiny::make_model(tiny::mixtral);
+    const files::temporary_folder folder;
+    const model m = read_gguf(files::write(folder / "m.gguf", gguf_of(made.m, tiny::mixtral, "llama").content()));
+    const transformer_config config = read_transformer_config(m);
+    CHECK(config.rope == rope_layout::interleaved);
+    const token_rows tokens = tiny::make_tokens(20, 27);
+    transformer<double> apart(made.m, tiny::mixtral, tokens), stacked(m, config, tokens);
+    // RoPE's base, the norms' epsilon: floats in the file
+    CHECK(stacked.loss(0).sum == Approx(apart.loss(0).sum).epsilon(1e-7));
+    const std::size_t feed = tiny::mixtral.feed_forward_size, width = tiny::mixtral.width;
+    const auto gradients = [&](transformer<double>& t) {
+        std::vector<std::vector<double>> result(t.weights().size());
+        for (std::size_t i = 0; i < result.size(); ++i)
+            result[i].resize(t.weights()[i].size());
+        (void)t.loss_and_gradient(0, gradient_sink([&](std::size_t tensor, std::size_t begin, std::span<const double> values) {
+            for (std::size_t i = 0; i < values.size(); ++i)
+                result[tensor][begin + i] += values[i];
+        }));
+        return result;
+    };
+    const auto of_apart = gradients(apart), of_stacked = gradients(stacked);
+    double largest = 0;
+    for (const auto& [stack, own] : {std::pair("blk.1.ffn_gate_exps.weight", "w1"), std::pair("blk.1.ffn_up_exps.weight", "w3"),
+                                     std::pair("blk.1.ffn_down_exps.weight", "w2")}) {
+        const auto& found = of_stacked[tiny::tensor_number(stacked.weights(), stack)];
+        for (std::size_t e = 0; e < 4; ++e) {
+            const auto& expected =
+                of_apart[tiny::tensor_number(apart.weights(), "model.layers.1.block_sparse_moe.experts." + std::to_string(e) + "." + own + ".weight")];
+            REQUIRE(expected.size() == feed * width);
+            double distance = 0;
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                distance = std::max(distance, std::fabs(found[e * feed * width + i] - expected[i]));
+                largest = std::max(largest, std::fabs(expected[i]));
+            }
+            CHECK(distance < 1e-6);
+        }
+    }
+    CHECK(largest > 1e-3);
+    // inputs of a stack: columns of each expert's own, and rows that it did not take are zeros
+    const auto inputs = [](transformer<double>& t, std::size_t wanted) {
+        std::vector<double> sums;
+        t.observe(0, activation_tap([&](std::size_t tensor) { return tensor == wanted; }, [&](std::size_t, const activation_view& view) {
+                      sums.resize(view.cols);
+                      for (std::size_t i = 0; i < view.rows; ++i)
+                          for (std::size_t j = 0; j < view.cols; ++j)
+                              sums[j] += view.row_mask.empty() || view.row_mask[i] != 0 ? std::fabs(static_cast<double>(view.data[i * view.cols + j])) : 0;
+                  }));
+        return sums;
+    };
+    const std::vector<double> of_stack = inputs(stacked, tiny::tensor_number(stacked.weights(), "blk.0.ffn_down_exps.weight"));
+    REQUIRE(of_stack.size() == 4 * feed);
+    for (std::size_t e = 0; e < 4; ++e) {
+        const std::vector<double> of_own =
+            inputs(apart, tiny::tensor_number(apart.weights(), "model.layers.0.block_sparse_moe.experts." + std::to_string(e) + ".w2.weight"));
+        for (std::size_t j = 0; j < feed; ++j)
+            CHECK(of_stack[e * feed + j] == Approx(of_own[j]).epsilon(1e-5));
+    }
+    // a stack of another shape is not taken for one
+    gguf_writer::file f = gguf_of(made.m, tiny::mixtral, "llama");
+    set(f, "llama.expert_count", gguf_writer::value(std::uint32_t{3}));
+    const model wrong = read_gguf(files::write(folder / "wrong.gguf", f.content()));
+    CHECK_THROWS_WITH(transformer<double>(wrong, read_transformer_config(wrong), tokens),
+                      (folder / "wrong.gguf").string()
+                          + ": tensor 'blk.0.ffn_gate_inp.weight': has shape [4, 12], but the file's metadata makes it [3, 12]");
+}
+
 TEST_CASE("settings of a GGUF file that are missing, malformed or not supported are named")
 {
     CHECK(refusal(small()) == "nothing was thrown");
@@ -292,7 +295,22 @@ TEST_CASE("settings of a GGUF file that are missing, malformed or not supported 
           == "key 'general.architecture': is 'gemma3', expected one that is supported: gpt2, llama, qwen2");
     CHECK(with("llama.block_count", gguf_writer::value("two")) == "key 'llama.block_count': is two, expected a whole number from 1 to 2147483647");
     CHECK(with("llama.block_count", number(0)) == "key 'llama.block_count': is 0, expected a whole number from 1 to 2147483647");
-    CHECK(with("llama.expert_count", number(8)) == "key 'llama.expert_count': is 8, expected 0: experts are not supported");
+    CHECK(with("llama.expert_count", number(8)) == "key 'llama.expert_used_count': is missing; convert the model again with a llama.cpp of today");
+    gguf_writer::file mixture = small();
+    mixture.key("llama.expert_count", std::uint32_t{4}).key("llama.expert_used_count", std::uint32_t{5});
+    CHECK(refusal(mixture) == "key 'llama.expert_used_count': is 5, expected at most expert_count, 4");
+    set(mixture, "llama.expert_used_count", number(2));
+    CHECK(refusal(mixture) == "nothing was thrown");
+    CHECK(config_of(mixture).expert_count == 4);
+    CHECK(config_of(mixture).experts_per_token == 2);
+    CHECK(config_of(mixture).feed_forward_size == 20);
+    set(mixture, "llama.expert_feed_forward_length", number(12));
+    CHECK(config_of(mixture).feed_forward_size == 12);
+    set(mixture, "llama.expert_shared_count", number(1));
+    CHECK(refusal(mixture) == "key 'llama.expert_shared_count': is 1, expected 0: experts that every token takes are not supported");
+    gguf_writer::file other = small("qwen2");
+    other.key("qwen2.expert_count", std::uint32_t{4});
+    CHECK(refusal(other) == "key 'qwen2.expert_count': is 4, expected 0: experts are supported in the architecture llama, not in qwen2");
     CHECK(with("llama.attention.head_count_kv", number(3))
           == "key 'llama.attention.head_count_kv': is 3, expected a divisor of attention.head_count, 4");
     CHECK(with("llama.attention.head_count", array(4, 3, std::string(12, '\1')))

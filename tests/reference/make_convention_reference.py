@@ -70,7 +70,7 @@ def clipped(z, low, high):
 
 def onnx(x, levels):
     low, high = ends(x)
-    return np.float64(f(high - low)) / levels
+    return (np.float64(high) - np.float64(low)) / levels
 
 
 integers("onnx-int8", C, 8, lambda x: largest(x) / f(127) if x.any() else 1, lowest=-127)

@@ -96,6 +96,43 @@ TEST_CASE("a saved ranking is read as it was, and its plan is one that flips can
     CHECK(read_bit_plan(file, "ranked").flips.size() == 2);
 }
 
+TEST_CASE("what the plan does to the model stands in its own part of the file, and under the tables")
+{
+    bit_ranking r = made_up();
+    model_quality before, after;
+    before.loss = 0.1;
+    before.figures = {{"accuracy", true, 1.0}};
+    after.loss = 2.5e7;
+    after.loss_change = 2.5e7 - 0.1;
+    after.loss_change_error = metric::missing("one batch");
+    after.outputs = {.mae = 0.5, .rmse = 0.75, .psnr_db = 20.0, .cosine = 0.25, .kl_divergence = 1.5, .top1_agreement = 0.125};
+    r.quality = {.before = before, .after = {after, before, after}, .batches = 3, .counts = {.losses = 12, .outputs = 9}, .seconds = 2};
+    const auto json = to_json(r, {});
+    CHECK(json["quality"]["batches"] == 3);
+    CHECK(json["quality"]["outputs"] == 9);
+    CHECK(json["quality"]["before"]["figures"][0]["name"] == "accuracy");
+    const auto& plan = json["quality"]["plan"];
+    CHECK(plan["outputs_mae"] == 0.5);
+    CHECK(plan["outputs_rmse"] == 0.75);
+    CHECK(plan["outputs_psnr_db"] == 20.0);
+    CHECK(plan["outputs_cosine_similarity"] == 0.25);
+    CHECK(plan["kl_divergence"] == 1.5);
+    CHECK(plan["top1_agreement"] == 0.125);
+    CHECK(json["ranked"][0]["quality"]["loss"] == 0.1);
+    CHECK(json["ranked"][1]["quality"] == plan);
+    CHECK_FALSE(to_json(made_up(), {}).contains("quality"));
+
+    const std::string text = to_console(r, 160);
+    CHECK(text.find("measured on 3 batches") != std::string::npos);
+    CHECK(text.find(" 2.5e+07 ") != std::string::npos);
+    CHECK(text.find(" +2.5e+07 ") != std::string::npos);
+    CHECK(text.find("12.50 %") != std::string::npos);
+    CHECK(text.find("rank 2 alone") != std::string::npos);
+    CHECK(to_console(r, 160, 1).find("rank 2 alone") == std::string::npos);
+    r.options.search = bit_search::progressive;
+    CHECK(to_console(r, 160).find("after step 2") != std::string::npos);
+}
+
 TEST_CASE("tables and texts tell the flips that move each figure most")
 {
     CHECK(to_csv(made_up())

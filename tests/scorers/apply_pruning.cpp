@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -13,6 +14,8 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
+#include <weightscope/evaluators/transformer_config_gguf.hpp>
+#include <weightscope/io/gguf.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/io/safetensors.hpp>
 #include <weightscope/scorers/apply_config.hpp>
@@ -22,8 +25,10 @@
 #include <weightscope/scorers/transformer_groups.hpp>
 
 #include "../catch.hpp"
+#include "../evaluators/gguf_models.hpp"
 #include "../evaluators/tiny_transformers.hpp"
 #include "../io/files.hpp"
+#include "../io/gguf_writer.hpp"
 
 using namespace weightscope;
 using files::message;
@@ -158,6 +163,54 @@ TEST_CASE("without an expert its tokens go to the others, in the sliced model an
     for (const named_tensor& t : smaller.smaller.tensors)
         if (t.name == "model.layers.1.block_sparse_moe.experts.1.w2.weight")
             CHECK(std::memcmp(t.bytes.data(), made.m.tensors[third].bytes.data(), t.bytes.size()) == 0);
+}
+
+TEST_CASE("a GGUF file without its groups is a folder in Hugging Face's words")
+{
+    const files::temporary_folder place;
+    const auto check_written = [&](const transformer_config& of, const std::string& name, const std::vector<group_kind>& wanted,
+                                   const std::vector<group_place>& removed, bool plain) {
+        INFO(name);
+        const tiny::made_model made = tiny::make_model(of);
+        const model m = read_gguf(files::write(place / (name + ".gguf"), gguf_models::gguf_of(made.m, of, "llama").content()));
+        const grouped_model groups = transformer_groups(m, {.kinds = wanted});
+        const token_rows tokens = tiny::make_tokens(14, of.vocabulary_size);
+        const written_model written = write_pruned(place / name, m, groups, removed);
+        CHECK(written.files == std::vector<std::string>{"model.safetensors", "config.json"});
+        CHECK(written.plain == plain);
+        const sliced_model sliced = slice_model(m, groups, removed);
+        transformer<double> in_memory(sliced.smaller, slice_config(read_transformer_config(m), groups, removed), tokens);
+        const model again = open_model(place / name);
+        const transformer_config config = read_transformer_config(place / name / "config.json");
+        CHECK(config.rope == rope_layout::half_split);
+        transformer<double> t(again, config, tokens);
+        CHECK(t.loss(0).sum == Approx(in_memory.loss(0).sum).epsilon(1e-12));
+        return again.tensors;
+    };
+    // a channel of the first layer, and a key-value group with its query heads of the second
+    (void)check_written(tiny::llama, "uneven", {group_kind::kv_group, group_kind::mlp_channel}, {{1, 3}, {2, 0}}, false);
+    const auto names = check_written(tiny::mixtral, "experts", {group_kind::expert}, {{0, 1}, {1, 3}}, true);
+    std::size_t of_experts = 0;
+    for (const named_tensor& t : names)
+        of_experts += t.name.find(".block_sparse_moe.experts.") != std::string::npos ? 1 : 0;
+    CHECK(of_experts == 2 * 3 * 3);
+    const auto all_of = [](const std::vector<named_tensor>& tensors, std::string_view name) {
+        return std::any_of(tensors.begin(), tensors.end(), [&](const named_tensor& t) { return t.name == name; });
+    };
+    CHECK(all_of(names, "model.layers.1.block_sparse_moe.experts.2.w2.weight"));
+    CHECK(all_of(names, "model.layers.0.self_attn.q_proj.weight"));
+    CHECK(all_of(names, "model.layers.0.block_sparse_moe.gate.weight"));
+    (void)check_written(tiny::mixtral, "uneven experts", {group_kind::expert}, {{0, 1}}, false);
+
+    // what config.json has no words for is written as it is, and that is said
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    gguf_writer::file f = gguf_models::gguf_of(made.m, tiny::llama, "llama");
+    f.tensors.push_back({"rope_freqs.weight", {tiny::llama.head_size / 2}, 0, gguf_writer::bytes_of(std::vector<float>(tiny::llama.head_size / 2, 1.0F))});
+    const model slowed = read_gguf(files::write(place / "slowed.gguf", f.content()));
+    const written_model kept = write_pruned(place / "slowed", slowed, transformer_groups(slowed, {.kinds = {group_kind::mlp_channel}}), {});
+    CHECK_FALSE(kept.plain);
+    CHECK(kept.files == std::vector<std::string>{"model.safetensors"});
+    CHECK(kept.reason == "config.json has no words for the divisors of rotations in 'rope_freqs.weight'");
 }
 
 TEST_CASE("the configuration says how many experts are left")

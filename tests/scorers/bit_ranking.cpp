@@ -111,6 +111,51 @@ TEST_CASE("each flip alone does what a copy with that bit flipped does")
     CHECK(found.plan.size() == found.ranked.size());
 }
 
+TEST_CASE("a search goes on from flips that were each measured alone, of one weight too")
+{
+    figured_model model = small_model();
+    const std::vector<bit_candidate> one = {{.name = "b", .flat = 2}};
+    const bit_ranking alone = rank_bits(model, one, {.bits = "19,20,21,22", .search = bit_search::independent, .top_b = 2});
+    REQUIRE(alone.plan.size() == 2);
+    CHECK(*alone.plan[0].old_code == *alone.plan[1].old_code);
+    const bit_ranking next = rank_bits(model, one, {.bits = "19,20,21,22", .search = bit_search::independent, .top_b = 1, .go_on = true, .after = alone.plan});
+    figured_model copy = with_flip(with_flip(model, 1, 2, alone.plan[0].bit, 4), 1, 2, alone.plan[1].bit, 4);
+    CHECK(next.start == copy.loss(0).mean());
+    CHECK(next.trials.size() == 2);
+    CHECK(*next.options.after[1].old_code == *next.options.after[0].new_code);
+    std::vector<planned_flip> other = alone.plan;
+    other[1].old_code = *other[1].old_code ^ 1;
+    CHECK_THROWS_AS(rank_bits(model, one, {.after = other}), std::invalid_argument);
+    // the top bit of the exponent makes 1 Inf
+    fragile_model fragile({1, 0, 0.5});
+    const std::vector<bit_candidate> first = {{.name = "layers.0.weight", .flat = 0}};
+    const std::vector<planned_flip> crash = {{.name = "layers.0.weight", .flat = 0, .bit = 30}};
+    CHECK_THROWS_WITH(rank_bits(fragile, first, {.after = crash}), "weightscope::rank_bits(evaluator, candidates, options): flip 0 of options.after makes a weight NaN or "
+                                                                   "Inf, on top of which nothing can be tried");
+}
+
+TEST_CASE("codes and scales that only a decoder can read are passed over and refused, with the reason")
+{
+    const files::temporary_folder folder;
+    model m = bit_models::open_blocks(folder, "Q4_0", 1, 5);
+    m.tensors.resize(3, m.tensors[0]);
+    m.tensors[1].name = "b";  // as the weights of GPTQ
+    m.tensors[1].encoding = "GPTQ";
+    m.tensors[2].name = "b.scales";
+    m.tensors[2].part_of = "b";
+    const detail::bit_sources sources = detail::bit_sources_of(m);
+    CHECK(sources.tensors.size() == 1);
+    REQUIRE(sources.passed_over.size() == 2);
+    CHECK(sources.passed_over[0] == "b (GPTQ): its bits are those of its codes and scales, which are tensors of their own");
+    CHECK(sources.passed_over[1]
+          == "b.scales (Q4_0): codes or scales of 'b': what a flip does to its weights is known to their decoder alone; bits map tells what it does to "
+             "the number itself, and bits flip makes it");
+    figured_model model = small_model();
+    const std::vector<bit_candidate> scale = {{.name = "b.scales", .flat = 1}};
+    CHECK_THROWS_WITH(rank_bits(m, model, scale), "weightscope::rank_bits(model, evaluator, candidates, options): candidate 0 is in 'b.scales', codes or scales of "
+                                                  "'b': what a flip does to its weights is known to their decoder alone");
+}
+
 TEST_CASE("what a flip does is of one of five kinds")
 {
     // log(w0) + w0² + w1² + w2²: the sign of w0 makes it NaN; the top exponent bit of 1 makes the weight Inf, that of 0.5 its square;

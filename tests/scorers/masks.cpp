@@ -159,6 +159,64 @@ TEST_CASE("masks are those of a stable sort, whatever the scores")
     CHECK(select_tensor_mask(close, {.ratio = 0.8}).mask == sorted_mask(close, 0, close.size(), 1, 160'000, weight_mask(close.size())));
 }
 
+TEST_CASE("masks of large tensors are those of a stable sort, however the scores are spread")
+{
+    const std::size_t size = 300'000;
+    std::vector<std::pair<const char*, std::vector<double>>> cases;
+    random_stream random(7);
+    std::vector<double> scores(size);
+    for (double& s : scores)
+        s = random.normal();
+    cases.emplace_back("gaussian", scores);
+    std::sort(scores.begin(), scores.end());
+    cases.emplace_back("ascending", scores);
+    for (std::size_t i = 0; i < size; ++i)
+        scores[i] = static_cast<double>(i % 3);
+    cases.emplace_back("three values", scores);
+    for (double& s : scores)
+        s = random.below(10) < 9 ? nan_value : std::fabs(random.normal());
+    cases.emplace_back("nine of ten are NaN", scores);
+    for (double& s : scores)
+        s = random.below(3) == 0 ? -std::numeric_limits<double>::infinity() : random.below(2) == 0 ? std::numeric_limits<double>::infinity() : 1;
+    cases.emplace_back("infinite", scores);
+    for (double& s : scores)
+        s = random.below(2) == 0 ? 0.0 : -0.0;
+    cases.emplace_back("zeros of both signs", scores);
+    // what a sample spread by the golden section sees is not what there is
+    for (std::size_t i = 0; i < size; ++i)
+        scores[i] = 1 + static_cast<double>(i % 1009);
+    for (std::size_t i = 0; i < 16384; ++i) {
+        const double turn = static_cast<double>(i) * 0.6180339887498949;
+        scores[static_cast<std::size_t>((turn - std::floor(turn)) * static_cast<double>(size))] = static_cast<double>(i) * 1e-6;
+    }
+    cases.emplace_back("misleading sample", scores);
+    for (const auto& [name, values] : cases)
+        for (const double ratio : {0.00001, 0.25, 0.5, 0.9, 0.99999, 1.0}) {
+            INFO(name << ", " << ratio);
+            const mask_result found = select_tensor_mask(values, {.ratio = ratio});
+            const weight_mask expected = sorted_mask(values, 0, size, 1, removed_count_for(ratio, size), weight_mask(size));
+            CHECK(found.mask == expected);
+            CHECK(found.removed_count == expected.removed_count());
+            double largest = -std::numeric_limits<double>::infinity();
+            std::size_t unscored = 0;
+            for (std::size_t i = 0; i < size; ++i) {
+                unscored += std::isnan(values[i]) ? 1 : 0;
+                largest = expected.removed(i) ? std::max(largest, values[i]) : largest;
+            }
+            CHECK(found.unscored_count == unscored);
+            if (std::isfinite(largest))
+                CHECK(found.threshold.value == largest);
+            else
+                CHECK(found.threshold.reason == "not finite");
+            std::size_t equal = 0, equal_gone = 0;
+            for (std::size_t i = 0; i < size; ++i) {
+                equal += values[i] == largest ? 1 : 0;
+                equal_gone += values[i] == largest && expected.removed(i) ? 1 : 0;
+            }
+            CHECK(found.tied_count == (equal_gone < equal ? equal : 0));
+        }
+}
+
 TEST_CASE("rows lose as many weights each, as Wanda does")
 {
     // order = np.argsort(scores, axis=1, kind='stable'), of each row the first int(6 * 0.5): columns 1, 3, 2 and 5, 4, 3
@@ -179,6 +237,21 @@ TEST_CASE("rows lose as many weights each, as Wanda does")
             by_column = sorted_mask(many, c, rows, cols, removed_count_for(0.4, rows), by_column);
         CHECK(select_row_mask(many, rows, {.ratio = 0.4}).mask == by_row);
         CHECK(select_row_mask(many, rows, {.ratio = 0.4}, matrix_orientation::in_out).mask == by_column);
+    }
+    // rows that are looked through by brackets, and more than one thread takes at once
+    for (const std::size_t cols : {2001, 4096}) {
+        const std::size_t rows = 150;
+        std::vector<double> many = awkward_scores(rows * cols, cols);
+        std::fill(many.begin() + static_cast<std::ptrdiff_t>(cols), many.begin() + static_cast<std::ptrdiff_t>(2 * cols), 3.0);
+        weight_mask by_row(many.size()), by_column(many.size());
+        for (std::size_t r = 0; r < rows; ++r)
+            by_row = sorted_mask(many, r * cols, cols, 1, removed_count_for(0.7, cols), by_row);
+        for (std::size_t c = 0; c < rows; ++c)
+            by_column = sorted_mask(many, c, cols, rows, removed_count_for(0.7, cols), by_column);
+        const mask_result long_rows = select_row_mask(many, rows, {.ratio = 0.7});
+        CHECK(long_rows.mask == by_row);
+        CHECK(long_rows.removed_count == by_row.removed_count());
+        CHECK(select_row_mask(many, cols, {.ratio = 0.7}, matrix_orientation::in_out).mask == by_column);
     }
     CHECK_THROWS_WITH(select_row_mask(scores, 5), "weightscope::select_row_mask(scores, rows): 12 scores are no 5 rows");
 }
@@ -204,6 +277,51 @@ TEST_CASE("N:M patterns keep the highest of each block")
             expected = sorted_mask(many, at, of, 1, of / 2, expected);
         CHECK(select_nm_mask(many, 33, {.keep = of / 2, .of = of}).mask == expected);
     }
+    // ties, infinities and zeros of both signs, NaN far between; every pattern of 4 and of 8
+    const double infinity = std::numeric_limits<double>::infinity();
+    std::vector<double> many(160 * 100);
+    random_stream random(3);
+    for (double& s : many) {
+        const std::uint64_t kind = random.below(400);
+        s = kind == 0 ? nan_value : kind < 20 ? infinity : kind < 40 ? -infinity : kind < 80 ? -0.0 : kind < 120 ? 0.0
+                      : kind < 250 ? static_cast<double>(random.below(3)) - 1 : random.normal();
+    }
+    for (const std::size_t of : {4, 8})
+        for (std::size_t keep = 1; keep < of; ++keep) {
+            INFO(keep << " of " << of);
+            weight_mask expected(many.size());
+            std::size_t tied = 0;
+            double threshold = -infinity;
+            for (std::size_t at = 0; at < many.size(); at += of) {
+                expected = sorted_mask(many, at, of, 1, of - keep, expected);
+                double last = -infinity;
+                std::size_t equal = 0, equal_gone = 0;
+                for (std::size_t i = at; i < at + of; ++i)
+                    last = expected.removed(i) ? std::max(last, many[i]) : last;
+                for (std::size_t i = at; i < at + of; ++i) {
+                    equal += many[i] == last ? 1 : 0;
+                    equal_gone += expected.removed(i) && many[i] == last ? 1 : 0;
+                }
+                tied += equal_gone < equal ? equal : 0;
+                threshold = std::max(threshold, last);
+            }
+            for (const std::size_t rows : {100, 1}) {
+                const mask_result found = select_nm_mask(many, rows, {.keep = keep, .of = of});
+                CHECK(found.mask == expected);
+                CHECK(found.removed_count == expected.removed_count());
+                CHECK(found.tied_count == tied);
+                CHECK(found.threshold.exists() == std::isfinite(threshold));
+                if (found.threshold.exists())
+                    CHECK(found.threshold.value == threshold);
+                CHECK(found.unscored_count == static_cast<std::size_t>(std::count_if(many.begin(), many.end(), [](double s) { return s != s; })));
+            }
+        }
+    // a block of 20 is chosen by its cut
+    const std::vector<double> wide = awkward_scores(20 * 40, 5);
+    weight_mask of_wide(wide.size());
+    for (std::size_t at = 0; at < wide.size(); at += 20)
+        of_wide = sorted_mask(wide, at, 20, 1, 13, of_wide);
+    CHECK(select_nm_mask(wide, 8, {.keep = 7, .of = 20}).mask == of_wide);
 }
 
 TEST_CASE("what is left of a row after its last block is refused, shares or stays")

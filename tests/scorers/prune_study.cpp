@@ -4,16 +4,22 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <weightscope/evaluators/transformer.hpp>
+#include <weightscope/evaluators/transformer_config_gguf.hpp>
+#include <weightscope/evaluators/weight_patch.hpp>
+#include <weightscope/io/gguf.hpp>
 #include <weightscope/scorers/apply_config.hpp>
 #include <weightscope/scorers/apply_slices.hpp>
 #include <weightscope/scorers/prune_method.hpp>
 #include <weightscope/scorers/prune_sources.hpp>
 #include <weightscope/scorers/prune_study.hpp>
+#include <weightscope/scorers/removable.hpp>
 
 #include "../catch.hpp"
+#include "../evaluators/gguf_models.hpp"
 #include "../evaluators/tiny_transformers.hpp"
 #include "../io/files.hpp"
 
@@ -102,6 +108,155 @@ TEST_CASE("a study measures what a sliced model has, method by method, and puts 
     CHECK(r.chosen().overlap.value == 1);
     CHECK(r.trials[4].counts.losses == 1 + r.groups.group_count());
     CHECK(r.trials[5].counts.losses == 1 + 2 * r.groups.group_count());
+}
+
+TEST_CASE("each method says what its scores were made of and how sure they are")
+{
+    const tiny::made_model made = tiny::make_model(tiny::llama);
+    transformer<double> t{made.m, tiny::llama, tiny::make_tokens(14, tiny::llama.vocabulary_size), {.batch_size = 1}};
+    prune_sources sources;
+    sources.calibrate_with(t);
+    study_pruning_options options{.methods = methods({"ablation", "magnitude", "taylor", "taylor_2nd", "mixed", "screening", "auto", "random"}),
+                                  .curvature = curvature_input::fisher,
+                                  .seed = 5};
+    options.groups.head_size = tiny::llama.head_size;
+    options.selection.ratio = 0.2;
+    const prune_result r = study_pruning(made.m, sources, options);
+    const prune_evidence& ablation = r.trials[0].evidence;
+    CHECK(ablation.comparison == "global");
+    CHECK(ablation.normalisation == "importance / parameters");
+    CHECK(ablation.source == "evaluator");
+    CHECK(ablation.batches == 2);
+    CHECK(ablation.samples == 2);
+    // of a group by hand: two batches, each with itself
+    const group_scores_result& scores = r.trials[0].scores;
+    REQUIRE(scores.standard_errors.size() == r.groups.group_count());
+    const loss_value base[2] = {t.loss(0), t.loss(1)};
+    const weight_group gate = gate_of(r.groups, r.groups.places()[3], t.weights());
+    loss_value changed[2];
+    {
+        weight_patch patch(t);
+        for (const weight_slice& slice : gate.slices)
+            for (std::size_t i = 0; i < slice.count; ++i) {
+                const double zero = 0;
+                patch.write(slice.tensor, sizeof zero * (slice.first + i * slice.stride), std::as_bytes(std::span(&zero, 1)));
+            }
+        for (const std::size_t b : {0, 1})
+            changed[b] = t.loss(b);
+    }
+    const double count = base[0].count + base[1].count, mean = (changed[0].sum - base[0].sum + changed[1].sum - base[1].sum) / count;
+    CHECK(scores.importance[3] == Approx(mean).epsilon(1e-9));
+    double squares = 0;
+    for (const std::size_t b : {0, 1})
+        squares += std::pow(changed[b].sum - base[b].sum - mean * base[b].count, 2);
+    CHECK(scores.standard_errors[3] == Approx(std::sqrt(2 * squares) / count).epsilon(1e-9));
+    double errors = 0, all = 0;
+    for (std::size_t g = 0; g < scores.importance.size(); ++g) {
+        errors += scores.standard_errors[g] * scores.standard_errors[g];
+        all += scores.importance[g] * scores.importance[g];
+    }
+    CHECK(ablation.relative_standard_error.value == Approx(std::sqrt(errors / all)));
+
+    const prune_evidence& magnitude = r.trials[1].evidence;
+    CHECK(magnitude.source.empty());
+    CHECK(magnitude.batches == 0);
+    CHECK(magnitude.relative_standard_error.reason == "the inputs have no standard errors");
+    for (const std::size_t k : {2, 3}) {  // Taylor: samples show errors of gradients and of their squares
+        CHECK(r.trials[k].evidence.source == "evaluator");
+        CHECK(r.trials[k].evidence.samples == 2);
+        CHECK(r.trials[k].evidence.relative_standard_error.value > 0);
+        CHECK(r.trials[k].scores.standard_errors.empty());
+    }
+    CHECK(r.trials[4].evidence.normalisation == "parts / mean, importance / parameters");
+    std::size_t measured = 0;
+    for (const double e : r.trials[5].scores.standard_errors)
+        measured += e == e ? 1 : 0;
+    CHECK(measured > 0);
+    CHECK(measured < r.groups.group_count());
+    CHECK(r.trials[6].evidence.relative_standard_error.reason == "the parts are scored by methods of their own");
+    CHECK(r.trials[7].evidence.relative_standard_error.reason == "the scores have no standard errors");
+
+    options.unit = prune_unit::nm;
+    options.methods = methods({"taylor", "mixed"});
+    const prune_result blocks = study_pruning(made.m, sources, options);
+    CHECK(blocks.chosen().evidence.comparison == "keep=2,of=4");
+    CHECK(blocks.chosen().evidence.normalisation == "none");
+    CHECK(blocks.chosen().evidence.batches == 2);
+    CHECK(blocks.trials[1].evidence.normalisation == "parts / mean");
+    options.unit = prune_unit::weight;
+    CHECK(study_pruning(made.m, sources, options).chosen().evidence.comparison == "tensor");
+    options.unit = prune_unit::global;
+    options.methods = methods({"taylor_2nd"});
+    const prune_evidence global = study_pruning(made.m, sources, options).chosen().evidence;
+    CHECK(global.comparison == "global");
+    CHECK(global.relative_standard_error.value > 0);
+    // one batch has no spread
+    transformer<double> whole{made.m, tiny::llama, tiny::make_tokens(14, tiny::llama.vocabulary_size)};
+    prune_sources one;
+    one.calibrate_with(whole);
+    options.unit = prune_unit::group;
+    options.methods = methods({"ablation"});
+    const prune_result single = study_pruning(made.m, one, options);
+    CHECK(single.chosen().evidence.relative_standard_error.reason == "there is one batch");
+    CHECK(single.chosen().scores.standard_errors.empty());
+}
+
+TEST_CASE("experts in one tensor, as GGUF has them, are scored and chosen as those with tensors of their own")
+{
+    const tiny::made_model made = tiny::make_model(tiny::mixtral);
+    const files::temporary_folder folder;
+    const model stacked = read_gguf(files::write(folder / "m.gguf", gguf_models::gguf_of(made.m, tiny::mixtral, "llama").content()));
+    const token_rows tokens = tiny::make_tokens(20, tiny::mixtral.vocabulary_size);
+    transformer<double> of_apart(made.m, tiny::mixtral, tokens), of_stacked(stacked, read_transformer_config(stacked), tokens);
+    study_pruning_options options{.methods = methods({"ablation", "magnitude", "taylor", "wanda"})};
+    options.groups.kinds = {group_kind::expert};
+    options.groups.head_size = tiny::mixtral.head_size;
+    options.groups.experts_per_token = tiny::mixtral.experts_per_token;
+    options.selection.ratio = 0.15;
+    const auto study = [&](const model& m, transformer<double>& t) {
+        prune_sources sources;
+        sources.calibrate_with(t);
+        sources.measure_with(t);
+        return study_pruning(m, sources, options);
+    };
+    const prune_result apart = study(made.m, of_apart), found = study(stacked, of_stacked);
+    REQUIRE(found.groups.group_count() == 8);
+    CHECK(found.prunable_parameters == apart.prunable_parameters);
+    for (std::size_t k = 0; k < found.trials.size(); ++k) {
+        INFO(found.trials[k].method);
+        for (std::size_t g = 0; g < 8; ++g)  // numbers of the configuration are floats in the file
+            CHECK(found.trials[k].scores.importance[g] == Approx(apart.trials[k].scores.importance[g]).epsilon(1e-5).margin(1e-9));
+        CHECK(found.trials[k].removed_parameters == apart.trials[k].removed_parameters);
+        CHECK(found.trials[k].selection.removed == apart.trials[k].selection.removed);
+        CHECK(found.trials[k].after.loss.value == Approx(apart.trials[k].after.loss.value).epsilon(1e-6));
+    }
+    CHECK_FALSE(found.chosen().selection.removed.empty());
+    // what is removed as zeros is what a smaller model is without
+    const auto& removed = found.chosen().selection.removed;
+    const sliced_model smaller = slice_model(stacked, found.groups, removed);
+    transformer<double> t(smaller.smaller, slice_config(read_transformer_config(stacked), found.groups, removed), tokens);
+    CHECK(t.loss(0).mean() == Approx(found.chosen().after.loss.value).epsilon(1e-9));
+
+    // weights: each row of each expert is a row
+    options.unit = prune_unit::row;
+    options.methods = methods({"wanda", "magnitude"});
+    options.selection.ratio = 0.4;
+    const prune_result rows = study(made.m, of_apart), of_stacks = study(stacked, of_stacked);
+    CHECK(of_stacks.chosen().removed_parameters == rows.chosen().removed_parameters);
+    const std::size_t stack = tiny::tensor_number(of_stacked.weights(), "blk.1.ffn_up_exps.weight");
+    const auto place = [](const model& m, std::string_view name) {
+        return static_cast<std::size_t>(std::find_if(m.tensors.begin(), m.tensors.end(), [&](const auto& each) { return each.name == name; }) - m.tensors.begin());
+    };
+    const weight_mask& of_stack = of_stacks.chosen().masks[place(stacked, "blk.1.ffn_up_exps.weight")];
+    const std::size_t size = of_stacked.weights()[stack].size() / 4;
+    REQUIRE(of_stack.size() == 4 * size);
+    for (std::size_t e = 0; e < 4; ++e) {
+        const weight_mask& own = rows.chosen().masks[place(made.m, "model.layers.1.block_sparse_moe.experts." + std::to_string(e) + ".w3.weight")];
+        std::size_t different = 0;
+        for (std::size_t i = 0; i < size; ++i)
+            different += own.removed(i) != of_stack.removed(e * size + i) ? 1 : 0;
+        CHECK(different == 0);
+    }
 }
 
 TEST_CASE("removing one group for real is what ablation foretells, and validation says so")

@@ -272,6 +272,17 @@ TEST_CASE("statistics of a convolution's channels count for all places of its ke
     CHECK(score_wanda(w, {.activations = places}).scores == std::vector<double>{1, 4, 9, 16, 5, 12, 21, 32});
 }
 
+TEST_CASE("Wanda of a stack of experts weighs the inputs of each by its own")
+{
+    // two matrices [3, 2] with inputs 1, 2 and 10, 0
+    const xt::xtensor<float, 3> w = {{{1, -1}, {2, 2}, {0, -3}}, {{1, 1}, {-3, 3}, {0.5, 1}}};
+    const importance_info info = {.activations = activation_statistics{.tensor = "w", .rows = 1, .sums_of_squares = {1, 4, 100, 0}}};
+    const importance_result found = score_wanda(w, info);
+    CHECK(found.scores == std::vector<double>{1, 2, 2, 4, 0, 6, 10, 0, 30, 0, 5, 0});
+    CHECK(found.shape == std::vector<std::size_t>{2, 3, 2});
+    CHECK(found.dead_input_count == 1);
+}
+
 TEST_CASE("Wanda says what it lacks")
 {
     const xt::xtensor<float, 2> w = {{1, 2, 3}};

@@ -14,6 +14,8 @@
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/quantizers/scheme_name.hpp>
+#include <weightscope/quantizers/uniform.hpp>
 #include <weightscope/report/allocation_console.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>
@@ -22,9 +24,10 @@
 
 #include "../catch.hpp"
 #include "small_model.hpp"
+#include "watching_evaluator.hpp"
 
 using namespace weightscope;
-using study_tests::model_in_memory;
+using study_tests::distance_from, study_tests::model_in_memory, study_tests::watching_evaluator;
 
 namespace {
 
@@ -139,6 +142,43 @@ TEST_CASE("the measured loss of a layer is the rise of the loss with that layer 
     CHECK_THAT(text, Catch::Contains("rise of the loss, measured layer by layer") && Catch::Contains(" ± ") && Catch::Contains("± error"));
 }
 
+TEST_CASE("the divergence of outputs is that with a layer alone quantized")
+{
+    model_in_memory m = three_matrices();
+    watching_evaluator evaluator(*m, distance_from(*m));  // its outputs are the first weights of a, four in each of two batches
+    const auto before = evaluator.bytes();
+    const allocation_plan_options options = asked_for(allocation_loss::kl_divergence);
+    std::size_t calls = 0;
+    const allocation_sources sources = measure_allocation(evaluator, *m, options, {}, [&](const progress& p) {
+        calls = p.done;
+        return true;
+    });
+    CHECK(evaluator.bytes() == before);
+    CHECK(calls == plan_allocation_measures(evaluator.batch_count(), *m, options).losses);
+    const scheme s = parse_scheme("int3-g32");
+    const auto decoded = dequantize(quantize_uniform(random_normal<float>({12, 32}, {.seed = 1}), s));
+    double divergences[2] = {};
+    for (std::size_t batch = 0; batch < 2; ++batch) {
+        const auto* was = reinterpret_cast<const float*>(before[0].data()) + 4 * batch;
+        double sum = 0, now_sum = 0;
+        for (std::size_t j = 0; j < 4; ++j) {
+            sum += std::exp(double{was[j]});
+            now_sum += std::exp(double{decoded.data()[4 * batch + j]});
+        }
+        for (std::size_t j = 0; j < 4; ++j)
+            divergences[batch] += std::exp(double{was[j]}) / sum * (was[j] - std::log(sum) - decoded.data()[4 * batch + j] + std::log(now_sum));
+    }
+    const uncertain_value& found = sources.losses.at({"a.weight", "int3-g32"});
+    CHECK(found.value == Approx((divergences[0] + divergences[1]) / 2).epsilon(1e-5));
+    CHECK(found.standard_error == Approx(std::fabs(divergences[0] - divergences[1]) / 2).epsilon(1e-5));
+    CHECK(sources.losses.at({"b.weight", "int3-g32"}).value == 0);
+    CHECK_THAT(to_console(plan_allocation(*m, options, sources), {.width = 150}), Catch::Contains("KL divergence of the outputs, measured layer by layer"));
+
+    quadratic_model silent(*m, {1, 1, 1, 1}, {1});
+    CHECK_THROWS_WITH(measure_allocation(silent, *m, options), "weightscope::measure_allocation(evaluator, model, options): the evaluator has no outputs, "
+                                                               "which options.loss = kl_divergence compares; expected measured");
+}
+
 TEST_CASE("a format that breaks the model is no choice, and one batch has no standard errors")
 {
     model_in_memory m = three_matrices();
@@ -201,7 +241,7 @@ TEST_CASE("what an evaluator lacks, or is not needed for, is told")
     quadratic_model evaluator(*m, {1, 1, 1, 1}, {1});
     const std::string caller = "weightscope::measure_allocation(evaluator, model, options): ";
     CHECK_THROWS_WITH(measure_allocation(evaluator, *m, asked_for(allocation_loss::error)),
-                      caller + "options.loss is error, which needs no evaluator; expected measured, curvature, fisher or an error of activations");
+                      caller + "options.loss is error, which needs no evaluator; expected measured, kl_divergence, curvature, fisher or an error of activations");
     CHECK_THROWS_WITH(measure_allocation(evaluator, *m, asked_for(allocation_loss::measured), {.probes = 1}), caller + "options.probes is 1, expected 2 or more");
     other.add("x", random_normal<float>({4, 4}, {.seed = 1}));
     quadratic_model stranger(*other, {1}, {1});

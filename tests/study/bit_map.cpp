@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,10 @@
 #include <weightscope/report/bit_map_json.hpp>
 #include <weightscope/report/plot_bit_maps.hpp>
 #include <weightscope/study/bit_map_study.hpp>
+#include <weightscope/study/block_bit_map.hpp>
+#include <weightscope/study/block_code_table.hpp>
+#include <weightscope/study/block_steps.hpp>
+#include <weightscope/study/block_table_map.hpp>
 
 #include "../catch.hpp"
 
@@ -313,6 +318,76 @@ TEST_CASE("a model's bits are mapped tensor by tensor, ties once, and what has n
         stopped = true;
     }
     CHECK(stopped);
+}
+
+TEST_CASE("counting steps by their scale gives what looking at each block does, with any number of threads")
+{
+    std::size_t counted = 0;
+    for (const ggml_type& type : ggml_types) {
+        if (detail::ggml_bit_fields(type.name).empty())
+            continue;
+        const detail::block_reader reader(type);
+        if (!detail::block_code_table::fits(reader))
+            continue;
+        ++counted;
+        INFO(type.name);
+        constexpr std::size_t blocks = 5000;  // more than a chunk
+        std::vector<std::byte> bytes = random_blocks(type, blocks);
+        if (reader.anatomy().fields()[1].layout.bits == 16)
+            for (const std::size_t block : {3, 700, 4999}) {  // Inf, NaN and 0 as scales
+                const auto place = detail::ggml_field_places(type.name, "scale", 0).front();
+                bytes[block * type.block_bytes + place.byte] = static_cast<std::byte>(block == 700 ? 1 : 0);
+                bytes[block * type.block_bytes + place.byte + 1] = static_cast<std::byte>(block == 4999 ? 0 : 0x7c);
+            }
+        const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+        const bit_map_result one = detail::map_bits_block_by_block(reader, data, blocks, {});
+        const std::optional<bit_map_result> other = with_threads(3, [&] { return detail::map_bits_by_table(reader, data, blocks, {}); });
+        REQUIRE(other);
+        CHECK(other->size == one.size);
+        CHECK(other->nonfinite_count == one.nonfinite_count);
+        CHECK(other->zero_count == one.zero_count);
+        CHECK(other->max_magnitude == one.max_magnitude);
+        CHECK(other->rms == Approx(one.rms).epsilon(1e-12));
+        CHECK(other->exponents == one.exponents);
+        REQUIRE(other->positions.size() == one.positions.size());
+        for (std::size_t i = 0; i < one.positions.size(); ++i) {
+            const bit_position &a = other->positions[i], &b = one.positions[i];
+            INFO("position " << i);
+            CHECK(a.bit == b.bit);
+            CHECK(a.flip_count == b.flip_count);
+            CHECK(a.nan_count == b.nan_count);
+            CHECK(a.infinite_count == b.infinite_count);
+            CHECK(a.unchanged_count == b.unchanged_count);
+            CHECK(a.above_max_count == b.above_max_count);
+            CHECK(a.above_rms_count == b.above_rms_count);
+            CHECK(a.changes == b.changes);
+            REQUIRE(a.max_change.exists() == b.max_change.exists());
+            REQUIRE(a.mean_change.exists() == b.mean_change.exists());
+            if (a.max_change.exists()) {
+                CHECK(a.max_change.value == b.max_change.value);
+                CHECK(a.max_index == b.max_index);
+            }
+            if (a.mean_change.exists()) {
+                CHECK(a.mean_change.value == Approx(b.mean_change.value).epsilon(1e-12));
+                CHECK(a.rms_change.value == Approx(b.rms_change.value).epsilon(1e-12));
+            }
+        }
+        const bit_map_result again = *with_threads(1, [&] { return detail::map_bits_by_table(reader, data, blocks, {}); });
+        bool identical = true;
+        for (std::size_t i = 0; i < one.positions.size(); ++i)
+            if (one.positions[i].mean_change.exists())
+                identical = identical && again.positions[i].mean_change.value == other->positions[i].mean_change.value
+                         && again.positions[i].rms_change.value == other->positions[i].rms_change.value;
+        CHECK(identical);
+    }
+    CHECK(counted >= 8);
+
+    // scales that make weights too large for a float are left to the blocks themselves
+    const ggml_type& huge = *find_ggml_type("MXFP4");
+    std::vector<std::byte> bytes = random_blocks(huge, 4);
+    bytes[0] = std::byte{0xfe};
+    const detail::block_reader reader(huge);
+    CHECK_FALSE(detail::map_bits_by_table(reader, reinterpret_cast<const std::uint8_t*>(bytes.data()), 4, {}));
 }
 
 TEST_CASE("a map is told as JSON, as a table, as text and as charts")

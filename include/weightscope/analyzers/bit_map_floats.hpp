@@ -167,10 +167,13 @@ inline bit_map_result begin_float_map(const std::vector<float_class>& classes)
     return result;
 }
 
-inline bit_map_result map_bits_of_floats(std::span<const std::uint32_t> codes, const bit_map_options& options)
+// The map of floats that were added up by class, wherever they lie. count_ranges(ranges): how many of them are in each of some ranges;
+// codes_at(indices): the codes of some of them.
+template <class CountRanges, class CodesAt>
+bit_map_result map_float_classes(const std::vector<float_class>& classes, const bit_map_options& options, const CountRanges& count_ranges,
+                                 const CodesAt& codes_at)
 {
     const bit_layout layout = bit_layout_of<float>();
-    const std::vector<float_class> classes = float_classes_of(codes);
     bit_map_result result = begin_float_map(classes);
     const bit_limits limits = bit_limits_of(result, options);
     std::vector<float_range> ranges;
@@ -186,8 +189,7 @@ inline bit_map_result map_bits_of_floats(std::span<const std::uint32_t> codes, c
                 continue;
             sums[bit].add_sums(flip.sum(), flip.squares());
             sums[bit].add_binade(flip.max_change(), c.count);
-            const std::size_t at = flip.index();
-            sums[bit].take_max(flip.max_change(), float_of_code(codes[at]), float_of_code(codes[at] ^ 1u << bit), at);
+            sums[bit].take_max(flip.max_change(), 0, 0, flip.index());
             for (const bool of_max : {true, false}) {
                 float_range range{.bit = bit, .of_max = of_max};
                 const auto share = flip.above(of_max ? limits.max_magnitude : limits.large, range);
@@ -197,12 +199,35 @@ inline bit_map_result map_bits_of_floats(std::span<const std::uint32_t> codes, c
                     sums[bit].add_above(of_max ? c.count : 0, of_max ? 0 : c.count);
             }
         }
-    const std::vector<std::uint64_t> inside = count_float_ranges(codes, ranges);
+    const std::vector<std::uint64_t> inside = count_ranges(ranges);
     for (std::size_t r = 0; r < ranges.size(); ++r)
         sums[ranges[r].bit].add_above(ranges[r].of_max ? inside[r] : 0, ranges[r].of_max ? 0 : inside[r]);
-    for (unsigned bit = 0; bit < layout.bits; ++bit)
+    std::vector<std::size_t> changed_most;
+    for (unsigned bit = 0; bit < layout.bits; ++bit) {
         result.positions.push_back(sums[bit].finished(class_of_bit(layout, bit), bit));
+        if (result.positions.back().max_change.exists())
+            changed_most.push_back(result.positions.back().max_index);
+    }
+    const std::vector<std::uint32_t> codes = codes_at(changed_most);
+    auto code = codes.begin();
+    for (bit_position& position : result.positions)
+        if (position.max_change.exists()) {
+            position.max_old = float_of_code(*code);
+            position.max_new = float_of_code(*code++ ^ 1u << position.bit);
+        }
     return result;
+}
+
+inline bit_map_result map_bits_of_floats(std::span<const std::uint32_t> codes, const bit_map_options& options)
+{
+    const auto count_ranges = [&](const std::vector<float_range>& ranges) { return count_float_ranges(codes, ranges); };
+    const auto codes_at = [&](const std::vector<std::size_t>& indices) {
+        std::vector<std::uint32_t> result;
+        for (const std::size_t i : indices)
+            result.push_back(codes[i]);
+        return result;
+    };
+    return map_float_classes(float_classes_of(codes), options, count_ranges, codes_at);
 }
 
 }  // namespace weightscope::detail

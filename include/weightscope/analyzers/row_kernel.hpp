@@ -158,8 +158,8 @@ struct row_kernel
             simd_vector<key> magnitude;
             std::memcpy(&magnitude, row + j, sizeof magnitude);
             magnitude &= mask;
-            const simd_vector<key> before = group_at(column_magnitudes + j);
-            group_at(column_magnitudes + j) = magnitude > before ? magnitude : before;
+            const simd_vector<key> before = *group_at(column_magnitudes + j);
+            *group_at(column_magnitudes + j) = magnitude > before ? magnitude : before;
             lowest = magnitude < lowest ? magnitude : lowest;
         }
         key smallest = mask;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <thread>
 #include <vector>
 
 #include <weightscope/core/band_reduction.hpp>
@@ -43,8 +45,8 @@ private:
     {
         vector even = {}, odd = {};
         for (std::size_t i = 0; i < Width; i += 2 * lanes) {
-            even += group_at(a + i) * group_at(b + i);
-            odd += group_at(a + i + lanes) * group_at(b + i + lanes);
+            even += *group_at(a + i) * *group_at(b + i);
+            odd += *group_at(a + i + lanes) * *group_at(b + i + lanes);
         }
         return sum(even + odd);
     }
@@ -64,8 +66,8 @@ private:
         }
         const double length = std::sqrt(alpha * alpha + tail), beta = alpha > 0 ? -length : length;
         for (std::size_t i = 0; i < Width; i += lanes) {
-            group_at(v + i) = group_at(x + i) / (alpha - beta);
-            group_at(x + i) = vector{};
+            *group_at(v + i) = *group_at(x + i) / (alpha - beta);
+            *group_at(x + i) = vector{};
         }
         v[0] = 1;
         x[0] = beta;
@@ -82,19 +84,19 @@ private:
             for (std::size_t j = 0; j < Width; ++j)
 #pragma GCC unroll 6
                 for (std::size_t g = 0; g < group; ++g)
-                    part[g] += group_at(o + i + g * lanes + j * (stride - 1)) * v[j];
+                    part[g] += *group_at(o + i + g * lanes + j * (stride - 1)) * v[j];
 #pragma GCC unroll 6
             for (std::size_t g = 0; g < group; ++g)
-                group_at(u + i + g * lanes) = part[g] * tau;
+                *group_at(u + i + g * lanes) = part[g] * tau;
         }
         for (std::size_t i = 0; i < Width; i += lanes)
-            group_at(o + i) -= group_at(u + i);  // v[0] is 1
+            *group_at(o + i) -= *group_at(u + i);  // v[0] is 1
         const double next_tau = reflection(o, next), u_next = dot(u, next);
         for (std::size_t j = 1; j < Width; ++j) {
             double* const column = o + j * (stride - 1);
             const double weight = (dot(column, next) - v[j] * u_next) * next_tau;
             for (std::size_t i = 0; i < Width; i += lanes)
-                group_at(column + i) -= group_at(u + i) * v[j] + group_at(next + i) * weight;
+                *group_at(column + i) -= *group_at(u + i) * v[j] + *group_at(next + i) * weight;
         }
         std::copy_n(next, Width, v);
         return next_tau;
@@ -110,25 +112,25 @@ private:
         for (std::size_t j = 0; j < Width; ++j) {
             const double* const column = d + j * (stride - 1);
             const std::size_t start = j - j % lanes;
-            vector x = group_at(column + start) * group_at(below[j % lanes]);
-            vector mirrored = x * group_at(v + start);
-            group_at(w + start) += x * v[j];
+            vector x = *group_at(column + start) * *group_at(below[j % lanes]);
+            vector mirrored = x * *group_at(v + start);
+            *group_at(w + start) += x * v[j];
             for (std::size_t i = start + lanes; i < Width; i += lanes) {
-                x = group_at(column + i);
-                mirrored += x * group_at(v + i);
-                group_at(w + i) += x * v[j];
+                x = *group_at(column + i);
+                mirrored += x * *group_at(v + i);
+                *group_at(w + i) += x * v[j];
             }
             w[j] += sum(mirrored) + column[j] * v[j];
         }
         const double shift = 0.5 * tau * tau * dot(w, v);
         for (std::size_t i = 0; i < Width; i += lanes)
-            group_at(w + i) = group_at(w + i) * tau - group_at(v + i) * shift;
+            *group_at(w + i) = *group_at(w + i) * tau - *group_at(v + i) * shift;
         for (std::size_t j = 0; j < Width; ++j) {
             double* const column = d + j * (stride - 1);
             const std::size_t start = j - j % lanes;
-            group_at(column + start) -= (group_at(v + start) * w[j] + group_at(w + start) * v[j]) * group_at(from[j % lanes]);
+            *group_at(column + start) -= (*group_at(v + start) * w[j] + *group_at(w + start) * v[j]) * *group_at(from[j % lanes]);
             for (std::size_t i = start + lanes; i < Width; i += lanes)
-                group_at(column + i) -= group_at(v + i) * w[j] + group_at(w + i) * v[j];
+                *group_at(column + i) -= *group_at(v + i) * w[j] + *group_at(w + i) * v[j];
         }
     }
 };
@@ -136,8 +138,8 @@ private:
 /// The tridiagonal matrix that is orthogonally similar to `band`; destroys it.
 ///
 /// 6 n² Width flops. Sweeps are taken `depth` at a time; a unit of work does 2 · depth steps of each, two steps later for every
-/// sweep, so that its data stay in the first-level cache. Units on one diagonal of (unit, group) touch different elements and run
-/// in parallel, with the same bits for any number of threads.
+/// sweep, so that its data stay in the first-level cache. A unit follows the next one of the group before, and touches other elements
+/// than all that follow that: groups run in parallel, one behind the other, with the same bits for any number of threads.
 ///
 /// @see  Haidar, Ltaief & Dongarra 2011, Parallel reduction to condensed forms, doi:10.1145/2063384.2063394
 template <std::size_t Width>
@@ -150,21 +152,25 @@ template <std::size_t Width>
         const auto steps = [n](std::size_t s) { return (n - 1 - s + Width - 1) / Width; };
         const std::size_t units = (steps(0) + 2 * (depth - 1) + length - 1) / length;
         std::vector<double> v(groups * depth * Width), tau(groups * depth);
-        for (std::size_t diagonal = 0; diagonal < units + 2 * (groups - 1); ++diagonal) {
-            const std::size_t first = diagonal < units ? 0 : (diagonal - units) / 2 + 1, last = std::min(groups - 1, diagonal / 2);
-            if (first > last)
-                continue;
-            parallel_for(last - first + 1, [&](std::size_t i) {
-                const std::size_t group = first + i, unit = diagonal - 2 * group;
-                for (std::size_t k = 0; k < depth && group * depth + k < sweeps; ++k) {
-                    const std::size_t s = group * depth + k, delay = 2 * k;
-                    const std::size_t begin = unit * length > delay ? unit * length - delay : 0;
-                    const std::size_t end = std::min(steps(s), (unit + 1) * length - delay);
-                    if (begin < end)
-                        dispatch(bulge_kernel<Width>{}, band.data.data(), s, begin, end, v.data() + s * Width, tau.data() + s);
+        std::vector<std::atomic<std::size_t>> done(groups);  // units of a group
+        std::atomic<std::size_t> next = 0;
+        const std::size_t useful = (units + 1) / 2;  // groups that can be under way at once, two units apart
+        parallel_for(std::min(concurrency(), useful), [&](std::size_t) {
+            for (std::size_t group = next++; group < groups; group = next++)
+                for (std::size_t unit = 0; unit < units; ++unit) {
+                    // groups are begun in order, and whoever has begun one works on it: nobody waits for work that nobody does
+                    while (group > 0 && done[group - 1].load(std::memory_order_acquire) < std::min(unit + 2, units))
+                        std::this_thread::yield();
+                    for (std::size_t k = 0; k < depth && group * depth + k < sweeps; ++k) {
+                        const std::size_t s = group * depth + k, delay = 2 * k;
+                        const std::size_t begin = unit * length > delay ? unit * length - delay : 0;
+                        const std::size_t end = std::min(steps(s), (unit + 1) * length - delay);
+                        if (begin < end)
+                            dispatch(bulge_kernel<Width>{}, band.data.data(), s, begin, end, v.data() + s * Width, tau.data() + s);
+                    }
+                    done[group].store(unit + 1, std::memory_order_release);
                 }
-            });
-        }
+        });
     }
     tridiagonal result{std::vector<double>(n), std::vector<double>(n)};
     for (std::size_t j = 0; j < n; ++j) {

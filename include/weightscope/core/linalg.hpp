@@ -78,6 +78,13 @@ inline void multiply_by_transpose(block<const double> a, double keep, block<doub
                 a.data, blas_size(a.stride), keep, c.data, blas_size(c.stride));
 }
 
+/// The lower triangle of c += factor · (a bᵀ + b aᵀ).
+inline void multiply_both_orders(block<const double> a, block<const double> b, double factor, block<double> c)
+{
+    cblas_dsyr2k(CblasColMajor, CblasLower, CblasNoTrans, blas_size(c.rows), blas_size(a.cols), factor, a.data, blas_size(a.stride), b.data,
+                 blas_size(b.stride), 1.0, c.data, blas_size(c.stride));
+}
+
 /// QR factorization of a panel of at least one row: R takes its place, Householder vectors in `v` (unit lower trapezoid, zeros
 /// above and in columns that the panel is too short for) and their triangle T in `t`, so that Q = I - V T Vᵀ.
 inline void factorize_panel(block<double> panel, block<double> v, block<double> t)

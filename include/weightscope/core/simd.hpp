@@ -19,16 +19,16 @@ struct simd
 template <class T>
 using simd_vector = typename simd<T>::type;
 
-// The 32 bytes at p, aligned or not, to be read or assigned to.
+// Where the 32 bytes at p are, aligned or not, to be read or assigned to. A pointer: clang takes what a reference names for aligned.
 template <class T>
-[[gnu::always_inline]] inline const typename simd<T>::unaligned& group_at(const T* p)
+[[gnu::always_inline]] inline const typename simd<T>::unaligned* group_at(const T* p)
 {
-    return *reinterpret_cast<const typename simd<T>::unaligned*>(p);
+    return reinterpret_cast<const typename simd<T>::unaligned*>(p);
 }
 template <class T>
-[[gnu::always_inline]] inline typename simd<T>::unaligned& group_at(T* p)
+[[gnu::always_inline]] inline typename simd<T>::unaligned* group_at(T* p)
 {
-    return *reinterpret_cast<typename simd<T>::unaligned*>(p);
+    return reinterpret_cast<typename simd<T>::unaligned*>(p);
 }
 
 // x = four neighbours as doubles. (Through __builtin_convertvector GCC 12 makes twice the instructions.)
@@ -43,6 +43,9 @@ template <class T>
 {
     x = reinterpret_cast<simd_vector<double>>(reinterpret_cast<simd_vector<std::int64_t>>(x) & 0x7fffffffffffffff);
 }
+
+// The same of one number, for what is written once for both.
+[[gnu::always_inline]] inline void take_magnitudes(double& x) { x = __builtin_fabs(x); }
 
 // Calls step(p) with `p` at each group of Width neighbours in [x, x + count), count > 0. The last group is filled up with the last
 // element, which no maximum or minimum minds.

@@ -179,50 +179,15 @@ inline bit_map_result map_bits_of_floats(const device_view<float>& view, const b
     // places in row-major order, whatever gaps the rows have
     const strided_numbers<std::uint32_t> numbers{reinterpret_cast<const std::uint32_t*>(view.data), view.rows, view.cols, view.row_stride};
     const std::vector<float_class> classes = view.size() > 0 ? float_classes_on_device(numbers, workspace) : std::vector<float_class>(float_class_count);
-    bit_map_result result = begin_float_map(classes);
-    const bit_limits limits = bit_limits_of(result, options);
-    const bit_layout layout = bit_layout_of<float>();
-    std::vector<float_range> ranges;
-    std::vector<bit_position_sums> sums(layout.bits, bit_position_sums(limits));
-    for (unsigned bit = 0; bit < layout.bits; ++bit)
-        for (std::size_t place = 0; place < classes.size(); ++place) {
-            const float_class& c = classes[place];
-            if (c.count == 0 || place / float_classes_per_exponent == 255)
-                continue;
-            const float_class_flip flip(place, c, bit);
-            sums[bit].add_outcome(flip.outcome(), c.count);
-            if (flip.outcome() != flip_outcome::finite)
-                continue;
-            sums[bit].add_sums(flip.sum(), flip.squares());
-            sums[bit].add_binade(flip.max_change(), c.count);
-            sums[bit].take_max(flip.max_change(), 0, 0, flip.index());
-            for (const bool of_max : {true, false}) {
-                float_range range{.bit = bit, .of_max = of_max};
-                const auto share = flip.above(of_max ? limits.max_magnitude : limits.large, range);
-                if (share == float_class_flip::share::some)
-                    ranges.push_back(range);
-                else if (share == float_class_flip::share::all)
-                    sums[bit].add_above(of_max ? c.count : 0, of_max ? 0 : c.count);
-            }
-        }
-    const std::vector<std::uint64_t> inside = count_ranges_on_device(numbers, ranges, workspace);
-    for (std::size_t r = 0; r < ranges.size(); ++r)
-        sums[ranges[r].bit].add_above(ranges[r].of_max ? inside[r] : 0, ranges[r].of_max ? 0 : inside[r]);
-    for (unsigned bit = 0; bit < layout.bits; ++bit)
-        result.positions.push_back(sums[bit].finished(class_of_bit(layout, bit), bit));
-
-    std::vector<std::uint32_t> codes(layout.bits);  // of the weights that change most
-    for (const bit_position& position : result.positions)
-        if (position.max_change.exists())
-            copy_to_host(numbers.data + position.max_index / view.cols * view.row_stride + position.max_index % view.cols, std::span(&codes[position.bit], 1),
-                         view.stream);
-    check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
-    for (bit_position& position : result.positions)
-        if (position.max_change.exists()) {
-            position.max_old = float_of_code(codes[position.bit]);
-            position.max_new = float_of_code(codes[position.bit] ^ 1u << position.bit);
-        }
-    return result;
+    const auto count_ranges = [&](const std::vector<float_range>& ranges) { return count_ranges_on_device(numbers, ranges, workspace); };
+    const auto codes_at = [&](const std::vector<std::size_t>& indices) {
+        std::vector<std::uint32_t> codes(indices.size());
+        for (std::size_t i = 0; i < indices.size(); ++i)
+            copy_to_host(numbers.data + indices[i] / view.cols * view.row_stride + indices[i] % view.cols, std::span(&codes[i], 1), view.stream);
+        check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
+        return codes;
+    };
+    return map_float_classes(classes, options, count_ranges, codes_at);
 }
 
 }  // namespace weightscope::detail

@@ -12,6 +12,8 @@
 
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/weight_source.hpp>
 #include <weightscope/cuda/gram_matrix.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/memory.cuh>
@@ -65,30 +67,35 @@ std::vector<double> singular_values_by_qr(const device_view<T>& view, double fac
     return result;
 }
 
-// The result of the ascending eigenvalues of a Gram matrix; QR takes over where they leave the smallest value uncertain.
+// The uncertain ones, found by the host: the Gram matrix once more, and W in double, go there. Waits.
 template <class T>
-singular_values_result singular_values_from(std::vector<double> eigenvalues, const device_view<T>& view, double factor,
+std::vector<double> refined_singular_values(const device_view<T>& view, double factor, const uncertain_values& uncertain, double largest, cuda_solver& solver)
+{
+    const std::size_t n = std::min(view.rows, view.cols);
+    solver.workspace().start_call();
+    double* const gram = solver.workspace().take<double>(n * n);
+    double* const wide = solver.workspace().take<double>(view.size());
+    gram_matrix_to(view, factor, gram, solver);
+    widen_to(strided_numbers<T>{view.data, view.rows, view.cols, view.row_stride}, factor, wide, solver.workspace());
+    std::vector<double> host_gram(n * n), host(view.size());
+    copy_to_host(static_cast<const double*>(gram), std::span(host_gram), solver.stream());
+    copy_to_host(static_cast<const double*>(wide), std::span(host), solver.stream());
+    check_cuda(cudaStreamSynchronize(solver.stream()), "cudaStreamSynchronize");
+    mirror_lower_inplace(host_gram, n);
+    return refined_singular_values(matrix_of(source_of(std::span<const double>(host)), view.rows), 1, std::move(host_gram), uncertain, largest);
+}
+
+// The result of the ascending eigenvalues of a Gram matrix.
+template <class T>
+singular_values_result singular_values_from(const std::vector<double>& eigenvalues, const device_view<T>& view, double factor,
                                             const singular_values_options& options, cuda_solver& solver)
 {
-    const std::size_t n = eigenvalues.size();
-    singular_values_result result{.values = std::move(eigenvalues), .method = "gram"};
-    std::reverse(result.values.begin(), result.values.end());
-    for (double& value : result.values)
-        value = std::sqrt(std::max(value, 0.0));
-    const double largest = result.values.front();
-    for (const double value : result.values)
-        result.half_widths.push_back(gram_half_width(value, largest, n));
-    if (largest > 0 && result.half_widths.back() > options.smallest_tolerance * result.values.back()) {
+    const auto refine = [&](const uncertain_values& uncertain, double largest) { return refined_singular_values(view, factor, uncertain, largest, solver); };
+    const auto decompose = [&] {
         solver.workspace().start_call();
-        result.values = singular_values_by_qr(view, factor, solver);
-        result.half_widths.assign(n, 1e-13 * result.values.front());
-        result.method = "qr";
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-        result.values[i] /= factor;
-        result.half_widths[i] /= factor;
-    }
-    return result;
+        return singular_values_by_qr(view, factor, solver);
+    };
+    return singular_values_from(eigenvalues, factor, options, refine, decompose);
 }
 
 template <class T>
@@ -155,7 +162,7 @@ std::vector<singular_values_result> singular_values_of_batch(std::span<const dev
 /// analyze_singular_values for a matrix in the memory of a device.
 ///
 /// The Gram matrix is made in double, on tensor cores where the device has them for double; its eigenvalues are those of cuSOLVER. Bounds and
-/// the fallback to QR are the host's.
+/// what takes over from them are the host's; of a large matrix with few uncertain values the host refines these.
 ///
 /// @param weights  float, float16, bfloat16 or a type of 8 bits; finite
 /// @param options  see singular_values_options
@@ -163,8 +170,8 @@ std::vector<singular_values_result> singular_values_of_batch(std::span<const dev
 /// @return         see singular_values_result; the intervals of host and device overlap
 /// @throws std::invalid_argument  no matrix, or an entry is not finite
 /// @throws cuda_error             a call of CUDA failed
-/// @note           memory of the device: n² doubles and a panel of 128 MiB or 512 n doubles; rows · cols doubles after the fallback. Waits
-///                 for the stream
+/// @note           memory of the device: n² doubles and a panel of 128 MiB or 512 n doubles; for "refined" and "qr" rows · cols doubles
+///                 more, for "refined" in the host's memory as well. Waits for the stream
 template <class T>
 [[nodiscard]] singular_values_result analyze_singular_values(const device_view<T>& weights, const singular_values_options& options, cuda_solver& solver)
 {

@@ -78,6 +78,8 @@ public:
     virtual void hessian_vector(std::size_t batch, const weight_direction& direction, const gradient_sink& sink) = 0;
     virtual void measure(std::size_t batch, std::span<loss_value> values) = 0;
     virtual std::unique_ptr<any_evaluator> replicate() const = 0;
+    virtual bool supports_outputs() const = 0;
+    virtual model_outputs outputs(std::size_t batch) = 0;
 
 protected:
     std::vector<weight_info> weights_;
@@ -175,6 +177,21 @@ public:
         if constexpr (replicable_evaluator<E>)
             return std::make_unique<evaluator_holder<E>>(std::as_const(evaluator_).replicate(), counters_);
         throw std::logic_error("weightscope: the evaluator cannot be replicated");
+    }
+    bool supports_outputs() const override
+    {
+        if constexpr (requires(const E& e) { { e.supports_outputs() } -> std::convertible_to<bool>; })
+            return output_evaluator<E> && std::as_const(evaluator_).supports_outputs();
+        else
+            return output_evaluator<E>;
+    }
+    model_outputs outputs(std::size_t batch) override
+    {
+        if constexpr (output_evaluator<E>) {
+            ++counters_->outputs;
+            return evaluator_.outputs(batch);
+        }
+        throw std::logic_error("weightscope: the evaluator has no outputs");
     }
 
 private:

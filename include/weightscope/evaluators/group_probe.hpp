@@ -14,25 +14,10 @@
 #include <weightscope/evaluators/direction_step.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/item_runner.hpp>
+#include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 
 namespace weightscope {
-
-/// Evenly spaced weights of a tensor: first, first + stride...
-struct weight_slice
-{
-    std::size_t tensor = 0;
-    std::size_t first = 0;
-    std::size_t count = 0;
-    std::size_t stride = 1;  ///< 1: neighbours, such as rows; the number of columns: a column
-};
-
-/// Weights that would be removed together, such as an attention head or a channel of an MLP.
-struct weight_group
-{
-    std::string name = {};
-    std::vector<weight_slice> slices = {};
-};
 
 struct group_probe_options
 {
@@ -52,6 +37,8 @@ struct group_effect
     double first_order_error = 0; ///< standard deviation due to noise
     double second_order = 0;      ///< w'H w, with all that lies off the diagonal
     double second_order_error = 0;
+    double removal_batch_error = std::numeric_limits<double>::quiet_NaN();    ///< standard error of removal over the batches; NaN for one batch
+    double predicted_batch_error = std::numeric_limits<double>::quiet_NaN();  ///< the same of predicted_removal()
 
     /// The loss that the Taylor series predicts for the removal: -w·g + w'H w / 2.
     [[nodiscard]] double predicted_removal() const { return -first_order + second_order / 2; }
@@ -66,40 +53,36 @@ struct group_probe_result
 
 namespace detail {
 
-inline void require_group(const any_evaluator& evaluator, const weight_group& group, const char* caller)
-{
-    require(!group.slices.empty(), "{}: group '{}' has no weights, expected some", caller, printable(group.name));
-    for (const weight_slice& slice : group.slices) {
-        require(slice.tensor < evaluator.weights().size(), "{}: group '{}' names tensor {}, expected below {}", caller, printable(group.name),
-                slice.tensor, evaluator.weights().size());
-        const weight_info& info = evaluator.weights()[slice.tensor];
-        require(is_differentiable(info.dtype), "{}: tensor '{}' is {}, expected floating point", caller, printable(info.name),
-                to_string(info.dtype));
-        require(slice.count > 0 && slice.stride > 0 && slice.first < info.size() && (slice.count - 1) <= (info.size() - 1 - slice.first) / slice.stride,
-                "{}: group '{}' takes {} elements from {} on by {} of tensor '{}', which has {}", caller, printable(group.name), slice.count,
-                slice.first, slice.stride, printable(info.name), info.size());
-    }
-}
-
-// Bytes that a change of one group reads and writes, at most.
-inline double largest_group_bytes(const any_evaluator& evaluator, std::span<const weight_group> groups, const char* caller)
-{
-    double largest = 0;
-    for (const weight_group& group : groups) {
-        require_group(evaluator, group, caller);
-        double bytes = 0;
-        for (const weight_slice& slice : group.slices)
-            bytes += static_cast<double>((slice.count - 1) * slice.stride + 1) * static_cast<double>(bits_of(evaluator.weights()[slice.tensor].dtype) / 8);
-        largest = std::max(largest, bytes);
-    }
-    return largest;
-}
-
 // What one change of a group's weights did to the mean loss, and by which share of themselves they were really scaled.
 struct group_change
 {
     double loss = 0, scale = 0;
+    std::vector<double> sums = {};  // of the change, batch by batch
 };
+
+// Standard error of a mean change over batches of unlike size, from what each batch adds to its sum.
+inline double batch_error_of(const std::vector<double>& sums, const std::vector<loss_value>& base, double count)
+{
+    const auto batches = static_cast<double>(sums.size());
+    double sum = 0, squares = 0;
+    for (const double change : sums)
+        sum += change;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        const double distance = sums[i] - sum / count * base[i].count;
+        squares += distance * distance;
+    }
+    return sums.size() > 1 ? std::sqrt(squares * batches / (batches - 1)) / count : std::numeric_limits<double>::quiet_NaN();
+}
+
+// What each batch adds to -w·g + w'H w / 2, from its changes at the scales of both.
+inline std::vector<double> predicted_sums(const group_change& up, const group_change& down)
+{
+    const double a = up.scale, b = down.scale, span = a - b;
+    std::vector<double> result;
+    for (std::size_t i = 0; i < up.sums.size(); ++i)  // as fit_parabola() has gradient and curvature
+        result.push_back((b + 1) / (a * span) * up.sums[i] - (a + 1) / (b * span) * down.sums[i]);
+    return result;
+}
 
 // Multiplies the weights of a group by 1 + share, as far as their format lets it.
 inline group_change scaled_group(any_evaluator& evaluator, const weight_group& group, double share, std::uint64_t seed,
@@ -135,7 +118,10 @@ inline group_change scaled_group(any_evaluator& evaluator, const weight_group& g
             }
         patch.write(tensor, slice.first * bytes, moved);
     }
-    const group_change result{.loss = mean_change(batch_losses(evaluator, batches), base, count), .scale = squares > 0 ? along / squares : 0};
+    const std::vector<loss_value> changed = batch_losses(evaluator, batches);
+    group_change result{.loss = mean_change(changed, base, count), .scale = squares > 0 ? along / squares : 0};
+    for (std::size_t i = 0; i < changed.size(); ++i)
+        result.sums.push_back(changed[i].sum - base[i].sum);
     patch.restore();
     return result;
 }
@@ -163,18 +149,22 @@ inline group_probe_result group_probe(any_evaluator& evaluator, std::span<const 
             for (const std::size_t number : {slice.tensor, slice.first, slice.count, slice.stride})
                 print.add(std::uint64_t{number});
     evaluator_pool pool(evaluator);
-    item_runner runner(pool, how, print, 5, groups.size());
+    item_runner runner(pool, how, print, 7, groups.size());
     const auto work = [&](any_evaluator& e, std::size_t item, std::span<double> out) {
         std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
         const auto change = [&](double share) { return scaled_group(e, groups[item], share, how.seed, batches, base, unchanged.count); };
-        if (options.ablate)
-            out[0] = change(-1).loss;
+        if (options.ablate) {
+            const group_change removed = change(-1);
+            out[0] = removed.loss;
+            out[5] = batch_error_of(removed.sums, base, unchanged.count);
+        }
         if (options.scale) {
             const group_change up = change(options.step), down = change(-options.step);
             out[1] = up.scale;
             out[2] = up.loss;
             out[3] = down.scale;
             out[4] = down.loss;
+            out[6] = batch_error_of(predicted_sums(up, down), base, unchanged.count);
         }
     };
     runner.run_until(groups.size(), work, [&](std::size_t item) { return groups[item].name; });
@@ -192,7 +182,9 @@ inline group_probe_result group_probe(any_evaluator& evaluator, std::span<const 
                                  .first_order = fit.gradient,
                                  .first_order_error = fit.gradient_error,
                                  .second_order = fit.curvature,
-                                 .second_order_error = fit.curvature_error});
+                                 .second_order_error = fit.curvature_error,
+                                 .removal_batch_error = found[5],
+                                 .predicted_batch_error = found[6]});
     }
     runner.finish();
     result.counts = evaluator.counts() - before;

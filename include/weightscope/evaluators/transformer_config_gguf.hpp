@@ -128,10 +128,29 @@ inline void read_gguf_rope(const model& m, const gguf_settings& settings, transf
     }
 }
 
+// Mixtral's files are of the architecture llama, with experts in each layer that share by the softmax over those taken.
+inline void read_gguf_experts(const gguf_settings& settings, std::string_view type, transformer_config& result)
+{
+    const auto given = [&](std::string_view key) {
+        const auto text = settings.find(key);
+        return text && *text != "0";
+    };
+    if (!given("expert_count"))
+        return;
+    if (type != "llama")
+        settings.refuse("expert_count", fmt::format("0: experts are supported in the architecture llama, not in {}", type));
+    if (given("expert_shared_count"))
+        settings.refuse("expert_shared_count", "0: experts that every token takes are not supported");
+    result.expert_count = settings.count("expert_count");
+    result.experts_per_token = settings.count("expert_used_count");
+    if (result.experts_per_token > result.expert_count)
+        settings.refuse("expert_used_count", fmt::format("at most expert_count, {}", result.expert_count));
+}
+
 }  // namespace detail
 
-/// The configuration of a model in a GGUF file that `transformer` can run, from its metadata. The architectures llama (Mistral's files
-/// say so too), qwen2 and gpt2 are supported. RoPE turns neighbours in files of llama, whose query and key weights are permuted for
+/// The configuration of a model in a GGUF file that `transformer` can run, from its metadata. The architectures llama (Mistral's and
+/// Mixtral's files say so too), qwen2 and gpt2 are supported. RoPE turns neighbours in files of llama, whose query and key weights are permuted for
 /// it, and halves in those of qwen2. The output layer is tied where the file has no "output.weight".
 ///
 /// @throws io_error  naming the key that is missing, malformed or not supported
@@ -142,8 +161,6 @@ inline void read_gguf_rope(const model& m, const gguf_settings& settings, transf
         throw io_error(m.path, std::nullopt, "key 'general.architecture'",
                        fmt::format("is '{}', expected one that is supported: gpt2, llama, qwen2", printable(type, 40)));
     const detail::gguf_settings settings(m);
-    if (const auto experts = settings.find("expert_count"); experts && *experts != "0")
-        settings.refuse("expert_count", "0: experts are not supported");
     const named_tensor* embedding = detail::find_tensor(m, "token_embd.weight");
     transformer_config result{.family = type == "gpt2" ? transformer_family::gpt2 : transformer_family::llama,
                               .vocabulary_size = settings.count("vocab_size", embedding && !embedding->shape.empty() ? embedding->shape[0] : 0),
@@ -153,11 +170,13 @@ inline void read_gguf_rope(const model& m, const gguf_settings& settings, transf
         settings.refuse("vocab_size", "a whole number from 1 to 2147483647, or a tensor 'token_embd.weight' to tell it");
     const std::vector<std::size_t> heads = settings.counts("attention.head_count", result.layer_count, {}),
                                    kv_heads = settings.counts("attention.head_count_kv", result.layer_count, heads),
-                                   feeds = settings.counts("feed_forward_length", result.layer_count, {});
+                                   feeds = settings.counts(settings.find("expert_feed_forward_length") ? "expert_feed_forward_length" : "feed_forward_length",
+                                                           result.layer_count, {});
+    detail::read_gguf_experts(settings, type, result);
     for (std::size_t i = 0; i < result.layer_count; ++i) {
         if ((heads[i] == 0) != (kv_heads[i] == 0) || (kv_heads[i] > 0 && heads[i] % kv_heads[i] != 0))
             settings.refuse("attention.head_count_kv", fmt::format("a divisor of attention.head_count, {}", heads[i]));
-        result.layers.push_back({.head_count = heads[i], .kv_head_count = kv_heads[i], .feed_forward_size = feeds[i]});
+        result.layers.push_back({.head_count = heads[i], .kv_head_count = kv_heads[i], .feed_forward_size = feeds[i], .expert_count = result.expert_count});
         result.head_count = std::max(result.head_count, heads[i]);
         result.kv_head_count = std::max(result.kv_head_count, kv_heads[i]);
         result.feed_forward_size = std::max(result.feed_forward_size, feeds[i]);

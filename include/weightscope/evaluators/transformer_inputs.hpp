@@ -50,21 +50,21 @@ public:
     }
 
 private:
-    // Rows keep their places among all, so that what was taken is masked in.
+    // Rows keep their places among all, so that what was taken is masked in. Of a stack each matrix has columns of its own.
     void show(const linear_map& map, row_block<Real> x, const std::vector<std::size_t>* taken) const
     {
-        const std::size_t rows = tokens_.size();
-        std::vector<float> values(rows * map.in);
+        const std::size_t rows = tokens_.size(), cols = map.stack * map.in;
+        std::vector<float> values(rows * cols);
         std::vector<std::uint8_t> counts(rows);
         for (std::size_t i = 0; i < (taken ? taken->size() : rows); ++i) {
             const std::size_t row = taken ? (*taken)[i] : i;
             counts[row] = tokens_[row] >= 0;
-            std::transform(x.row(i), x.row(i) + map.in, values.data() + row * map.in, [](Real v) { return static_cast<float>(v); });
+            std::transform(x.row(i), x.row(i) + map.in, values.data() + row * cols + map.place * map.in, [](Real v) { return static_cast<float>(v); });
         }
         const bool all = std::find(counts.begin(), counts.end(), 0) == counts.end();
         (*tap_)(map.weight, {.data = values.data(),
                              .rows = rows,
-                             .cols = map.in,
+                             .cols = cols,
                              .row_mask = all ? std::span<const std::uint8_t>() : std::span<const std::uint8_t>(counts)});
     }
 

@@ -39,10 +39,10 @@ struct even_parts
 
 inline constexpr std::size_t tile_rows = 512, tile_cols = 384, tile_depth = 2048;
 
-// y = x · op(W) + keep · y for `rows` rows. W is [n, k] as it is stored and turned, or [k, n].
+// y = x · op(W) + keep · y for `rows` rows. W is [n, k] as it is stored and turned, or [k, n]; it begins with a row of the tensor.
 template <class Real>
-void multiply_weights(const transformer_weights<Real>& weights, std::size_t tensor, bool turned, std::size_t rows, std::size_t n,
-                      std::size_t k, row_block<const Real> x, Real keep, row_block<Real> y, per_thread<std::vector<Real>>& buffers)
+void multiply_weights(const transformer_weights<Real>& weights, std::size_t tensor, std::size_t first_row, bool turned, std::size_t rows,
+                      std::size_t n, std::size_t k, row_block<const Real> x, Real keep, row_block<Real> y, per_thread<std::vector<Real>>& buffers)
 {
     const even_parts row_parts(rows, tile_rows), col_parts(n, tile_cols), depth_parts(k, tile_depth);
     parallel_for(row_parts.count * col_parts.count, [&](std::size_t tile) {
@@ -52,8 +52,8 @@ void multiply_weights(const transformer_weights<Real>& weights, std::size_t tens
         buffer.resize(std::max(buffer.size(), depth_parts.step * col_parts.step));
         for (std::size_t d = 0; d < depth_parts.count; ++d) {
             const std::size_t depth = depth_parts.begin(d), extent = depth_parts.extent(d);
-            operand<Real> w = turned ? weights.block(tensor, col, width, depth, extent, buffer.data())
-                                     : weights.block(tensor, depth, extent, col, width, buffer.data());
+            operand<Real> w = turned ? weights.block(tensor, first_row + col, width, depth, extent, buffer.data())
+                                     : weights.block(tensor, first_row + depth, extent, col, width, buffer.data());
             w.turned = turned;
             multiply(row_parts.extent(r), width, extent, {x.row(row) + depth, x.stride}, w, d == 0 ? keep : Real{1}, y.row(row) + col,
                      y.stride);
@@ -76,7 +76,7 @@ void linear_forward(const transformer_weights<Real>& weights, const linear_map& 
                     y.row(i)[j] = add ? y.row(i)[j] + bias[j] : bias[j];
         });
     }
-    multiply_weights(weights, map.weight, !map.in_out, rows, map.out, map.in, x, Real(add || map.bias != no_tensor), y, buffers);
+    multiply_weights(weights, map.weight, map.first_row(), !map.in_out, rows, map.out, map.in, x, Real(add || map.bias != no_tensor), y, buffers);
 }
 
 // dx = dy W, or dx + dy W where `add`.
@@ -85,7 +85,7 @@ void linear_backward(const transformer_weights<Real>& weights, const linear_map&
                      row_block<Real> dx, bool add, per_thread<std::vector<Real>>& buffers)
 {
     dy.data += map.out_column;
-    multiply_weights(weights, map.weight, map.in_out, rows, map.in, map.out, dy, Real(add), dx, buffers);
+    multiply_weights(weights, map.weight, map.first_row(), map.in_out, rows, map.in, map.out, dy, Real(add), dx, buffers);
 }
 
 // Sums of the columns of `rows` rows, in double and in a fixed order.
@@ -125,7 +125,7 @@ void linear_gradient(const linear_map& map, std::size_t rows, row_block<const Re
             multiply(row_parts.extent(r), col_parts.extent(c), rows, {left.data + panels.begin(p) + row, left.stride, true},
                      {right.data + col, right.stride}, Real{0}, buffer.data() + row * n + col, n);
         });
-        sink(map.weight, panels.begin(p) * n, std::span<const Real>(buffer.data(), panels.extent(p) * n));
+        sink(map.weight, (map.first_row() + panels.begin(p)) * n, std::span<const Real>(buffer.data(), panels.extent(p) * n));
     }
     if (map.bias != no_tensor)
         sink(map.bias, 0, std::span<const Real>(column_sums(rows, map.out, dy)));

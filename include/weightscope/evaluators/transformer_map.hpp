@@ -19,6 +19,10 @@ struct linear_map
     std::size_t in = 0, out = 0;
     bool in_out = false;         // stored [in, out]
     std::size_t out_column = 0;  // where its outputs begin in a row that several maps share
+    std::size_t stack = 1;       // matrices [out, in] in the tensor, one after the other
+    std::size_t place = 0;       // which of them
+
+    std::size_t first_row() const { return place * out; }  // among the rows of the whole stack
 };
 
 struct norm_map
@@ -82,5 +86,25 @@ private:
         return most;
     }
 };
+
+// Calls visit(place) for each place of a tensor in the plan, which it may change; no_tensor among them.
+template <class Visit>
+void visit_tensors(transformer_plan& plan, const Visit& visit)
+{
+    const auto visit_norm = [&](norm_map& n) { visit(n.gain), visit(n.shift); };
+    const auto visit_linear = [&](linear_map& l) { visit(l.weight), visit(l.bias); };
+    visit(plan.embedding), visit(plan.positions), visit_norm(plan.final_norm), visit_linear(plan.head);
+    for (layer_map& layer : plan.layers) {
+        visit_norm(layer.attention_norm), visit_norm(layer.feed_norm);
+        visit_linear(layer.attention_output), visit_linear(layer.feed_out);
+        for (linear_map& l : layer.query_key_value)
+            visit_linear(l);
+        for (linear_map& l : layer.feed_in)
+            visit_linear(l);
+        visit_linear(layer.router);
+        for (expert_map& e : layer.experts)
+            visit_linear(e.gate), visit_linear(e.up), visit_linear(e.down);
+    }
+}
 
 }  // namespace weightscope::detail

@@ -66,7 +66,7 @@ private:
             }
             if (feed > 0 && layer.widths.expert_count > 0) {
                 layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
-                plan_experts(layer, name + "block_sparse_moe.");
+                gguf_ ? plan_stacked_experts(layer, layer_name("blk.", i)) : plan_experts(layer, name + "block_sparse_moe.");
             } else if (feed > 0) {
                 layer.feed_norm = {.gain = need(name + "post_attention_layernorm.weight", {c.width})};
                 layer.feed_in = {linear(name + "mlp.gate_proj", c.width, feed, c.feed_forward_bias),
@@ -85,6 +85,23 @@ private:
             const std::string own = fmt::format("{}experts.{}.", name, e);
             layer.experts.push_back({.gate = linear(own + "w1", width, feed, false), .up = linear(own + "w3", width, feed, false, feed),
                                      .down = linear(own + "w2", feed, width, false)});
+        }
+    }
+
+    // The experts of a layer in three tensors [experts, out, in], as GGUF has them.
+    void plan_stacked_experts(layer_map& layer, const std::string& name)
+    {
+        const std::size_t width = plan_.config.width, feed = layer.widths.feed_forward_size, count = layer.widths.expert_count;
+        layer.feed_parts = 0;
+        layer.router = linear(name + "ffn_gate_inp", width, count, false);
+        const auto stack = [&](const char* part, std::size_t in, std::size_t out, std::size_t out_column) {
+            return linear_map{.weight = need(name + part, {count, out, in}), .in = in, .out = out, .out_column = out_column, .stack = count};
+        };
+        expert_map expert = {.gate = stack("ffn_gate_exps.weight", width, feed, 0), .up = stack("ffn_up_exps.weight", width, feed, feed),
+                             .down = stack("ffn_down_exps.weight", feed, width, 0)};
+        for (std::size_t e = 0; e < count; ++e) {
+            expert.gate.place = expert.up.place = expert.down.place = e;
+            layer.experts.push_back(expert);
         }
     }
 
@@ -191,31 +208,12 @@ private:
                        fmt::format("tensor '{}'", printable(tensor.name)), fault);
     }
 
-    template <class Visit>
-    static void visit_parts(transformer_plan& plan, const Visit& visit)
-    {
-        const auto visit_norm = [&](norm_map& n) { visit(n.gain), visit(n.shift); };
-        const auto visit_linear = [&](linear_map& l) { visit(l.weight), visit(l.bias); };
-        visit(plan.embedding), visit(plan.positions), visit_norm(plan.final_norm), visit_linear(plan.head);
-        for (layer_map& layer : plan.layers) {
-            visit_norm(layer.attention_norm), visit_norm(layer.feed_norm);
-            visit_linear(layer.attention_output), visit_linear(layer.feed_out);
-            for (linear_map& l : layer.query_key_value)
-                visit_linear(l);
-            for (linear_map& l : layer.feed_in)
-                visit_linear(l);
-            visit_linear(layer.router);
-            for (expert_map& e : layer.experts)
-                visit_linear(e.gate), visit_linear(e.up), visit_linear(e.down);
-        }
-    }
-
     // Place in the model -> place among the used ones.
     std::map<std::size_t, std::size_t> used_places() const
     {
         std::map<std::size_t, std::size_t> used;
         transformer_plan copy = plan_;
-        visit_parts(copy, [&](std::size_t place) {
+        visit_tensors(copy, [&](std::size_t place) {
             if (place != no_tensor)
                 used.emplace(place, 0);
         });
@@ -230,7 +228,7 @@ private:
         const std::map<std::size_t, std::size_t> used = used_places();
         for (const auto& [place, number] : used)
             plan_.tensors.push_back(model_.tensors[place]);
-        visit_parts(plan_, [&](std::size_t& place) {
+        visit_tensors(plan_, [&](std::size_t& place) {
             if (place != no_tensor)
                 place = used.at(place);
         });

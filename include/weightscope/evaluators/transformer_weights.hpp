@@ -73,10 +73,10 @@ public:
         return result;
     }
 
-    // A block of a matrix: from where it lies, or converted into `buffer`, which has room for rows · cols elements.
+    // A block of a matrix, or of several that lie one after the other: from where it lies, or converted into `buffer`, which has room for rows · cols elements.
     operand<Real> block(std::size_t tensor, std::size_t row, std::size_t rows, std::size_t col, std::size_t cols, Real* buffer) const
     {
-        const std::size_t stride = infos_[tensor].shape[1];
+        const std::size_t stride = infos_[tensor].shape.back();
         if (entries_[tensor].as_is)
             return {.data = reinterpret_cast<const Real*>(data(tensor)) + row * stride + col, .stride = stride};
         for (std::size_t i = 0; i < rows; ++i)

@@ -35,6 +35,7 @@ public:
             for (unsigned i = 0; field.name != "code" && i < field.count; ++i)
                 places.emplace_back(ggml_field_places(type.name, field.name, i));
         }
+        part_weights_ = type.block_weights / parts_;
         keep_.fill(0xff);
         for (std::size_t f = 1; f < fields_.size(); ++f) {
             const bool least = fields_[f].name.ends_with("min");
@@ -42,6 +43,10 @@ public:
                 put(keep_, places.list(), 0);
                 put(one_, places.list(), least ? 0 : code_of_one(fields_[f].layout));
             }
+        }
+        for (std::size_t b = 0; b < most_blocks; ++b) {
+            keep_all_.insert(keep_all_.end(), keep_.begin(), keep_.begin() + static_cast<std::ptrdiff_t>(type.block_bytes));
+            one_all_.insert(one_all_.end(), one_.begin(), one_.begin() + static_cast<std::ptrdiff_t>(type.block_bytes));
         }
         for (std::size_t f = 0; f < fields_.size(); ++f)
             turned_.emplace_back(fields_[f].layout.bits, block_bytes{});
@@ -61,7 +66,7 @@ public:
     const ggml_type& type() const { return type_; }
     const std::vector<ggml_bit_field>& fields() const { return fields_; }
     std::size_t parts() const { return parts_; }
-    std::size_t part_weights() const { return type_.block_weights / parts_; }
+    std::size_t part_weights() const { return part_weights_; }
 
     void decode(const std::uint8_t* block, std::span<float> out) const { decode_(block, 1, out.data()); }
     void decode_all(const std::uint8_t* blocks, std::size_t count, std::span<float> out) const { decode_(blocks, count, out.data()); }
@@ -82,10 +87,10 @@ public:
     void steps_of(const std::uint8_t* blocks, std::size_t count, std::span<float> out) const
     {
         std::array<std::uint8_t, most_blocks * std::tuple_size_v<block_bytes>> plain;
-        const std::size_t bytes = type_.block_bytes;
-        for (std::size_t b = 0; b < count; ++b)
-            for (std::size_t i = 0; i < bytes; ++i)
-                plain[b * bytes + i] = static_cast<std::uint8_t>((blocks[b * bytes + i] & keep_[i]) | one_[i]);
+        const std::uint8_t *keep = keep_all_.data(), *one = one_all_.data();
+        const std::size_t bytes = count * type_.block_bytes;
+        for (std::size_t i = 0; i < bytes; ++i)
+            plain[i] = static_cast<std::uint8_t>((blocks[i] & keep[i]) | one[i]);
         decode_all(plain.data(), count, out);
     }
 
@@ -99,9 +104,11 @@ public:
     // Number `i` of a field that is no code.
     std::uint64_t code_of(const std::uint8_t* block, std::size_t field, std::size_t i) const
     {
+        const number_places& number = places_[field][i];
+        if (number.in_two_bytes)
+            return (block[number.low.byte] >> number.low.first_bit & number.low.mask) | (block[number.high.byte] >> number.high.first_bit & number.high.mask) << number.high_bits;
         std::uint64_t code = 0;
         unsigned shift = 0;
-        const number_places& number = places_[field][i];
         for (unsigned p = 0; p < number.count; ++p) {
             const ggml_bit_place& place = number.places[p];
             for (unsigned done = 0; done < place.bit_count; done += 8) {  // those of more than a byte begin one
@@ -117,12 +124,27 @@ private:
     // Where a number lies: a byte or some whole ones, or bits of two bytes.
     struct number_places
     {
+        struct byte_bits
+        {
+            unsigned byte = 0, first_bit = 0, mask = 0;
+        };
         std::array<ggml_bit_place, 2> places = {};
         unsigned count = 0;
+        byte_bits low = {}, high = {};  // the same of most numbers, without a branch
+        unsigned high_bits = 0;
+        bool in_two_bytes = false;
 
         explicit number_places(const std::vector<ggml_bit_place>& list) : count(static_cast<unsigned>(list.size()))
         {
             std::copy(list.begin(), list.end(), places.begin());
+            std::vector<byte_bits> bytes;
+            for (const ggml_bit_place& place : list)
+                for (unsigned done = 0; done < place.bit_count; done += 8)
+                    bytes.push_back({place.byte + done / 8, place.first_bit, (1u << std::min(place.bit_count - done, 8u)) - 1});
+            in_two_bytes = bytes.size() <= 2;
+            low = bytes.front();
+            high_bits = static_cast<unsigned>(std::popcount(low.mask));
+            high = in_two_bytes && bytes.size() == 2 ? bytes[1] : byte_bits{low.byte, 0, 0};
         }
         std::span<const ggml_bit_place> list() const { return std::span(places).first(count); }
     };
@@ -163,8 +185,9 @@ private:
     std::vector<ggml_bit_field> fields_;
     std::vector<std::vector<number_places>> places_;  // [field][number]
     std::vector<ggml_bit_place> first_places_;  // of the codes
-    std::size_t parts_ = 1;
+    std::size_t parts_ = 1, part_weights_ = 1;
     block_bytes keep_{}, one_{};  // with the scales 1 and the minima 0: (block & keep) | one
+    std::vector<std::uint8_t> keep_all_ = {}, one_all_ = {};  // of as many blocks as are taken apart at once
     std::vector<std::vector<block_bytes>> turned_;  // [field][bit]: that bit of all its numbers
 };
 

@@ -99,7 +99,7 @@ constexpr scheme with_base(element_grid grid, const scale_rules& rules)
 inline constexpr std::string_view torch_version = "1.13", torch_source = "torch/ao/quantization/observer.py; ATen quantize_per_channel";
 inline constexpr std::string_view torchao_version = "commit 000a0fd", torchao_source = "torchao/quantization/quant_primitives.py";
 inline constexpr std::string_view ocp_version = "MX 1.0, torchao commit 050515e", ocp_source = "torchao/prototype/mx_formats/mx_tensor.py, to_mx";
-inline constexpr std::string_view onnx_version = "onnxruntime 1.17 and later", onnx_source = "onnxruntime/python/tools/quantization/quant_utils.py, compute_scale_zp";
+inline constexpr std::string_view onnx_version = "onnxruntime 1.31", onnx_source = "onnxruntime/python/tools/quantization/quant_utils.py, compute_scale_zp";
 inline constexpr std::string_view compressed_version = "commit 04a58ff", compressed_source = "compressed_tensors/quantization/utils/helpers.py; lifecycle/forward.py";
 inline constexpr std::string_view gptq_version = "commit 2e22596", gptq_source = "IST-DASLab/gptq, quant.py";
 inline constexpr std::string_view awq_version = "commit 02c1dd6", awq_source = "mit-han-lab/llm-awq, awq/quantize/quantizer.py";

@@ -9,6 +9,7 @@
 
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/quantizers/grid_numbers.hpp>
+#include <weightscope/quantizers/power_scale.hpp>
 #include <weightscope/quantizers/scale_rules.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 
@@ -16,41 +17,6 @@ namespace weightscope::detail {
 
 struct grid_scale_kernel
 {
-    // 2^(code - 127)
-    [[gnu::always_inline]] static float power_of(std::int32_t code)
-    {
-        return std::bit_cast<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
-    }
-
-    [[gnu::always_inline]] static void powers(const grid_numbers& n, const float* __restrict high, std::size_t groups, float* __restrict s)
-    {
-        const int e = n.highest_exponent, half = 1 << (22 - n.mantissa_bits);
-        const float one_over_top = static_cast<float>(1 / static_cast<double>(n.top));
-        switch (n.base) {
-        case scale_base::power_ceil:
-            for (std::size_t g = 0; g < groups; ++g) {
-                const auto bits = std::bit_cast<std::int32_t>(high[g]);
-                s[g] = power_of((bits >> 23) + ((bits & 0x7fffff) != 0) - e);
-            }
-            return;
-        case scale_base::power_up:
-            for (std::size_t g = 0; g < groups; ++g) {
-                const float wanted = high[g] * one_over_top;
-                const auto bits = std::bit_cast<std::int32_t>(wanted);
-                const std::int32_t rest = bits & 0x7fffff, least = bits >> 23 == 0 ? 0x400000 : 0;
-                s[g] = power_of((bits >> 23) + (rest > least));
-            }
-            return;
-        case scale_base::power_even:
-            for (std::size_t g = 0; g < groups; ++g)
-                s[g] = power_of(((std::bit_cast<std::int32_t>(high[g]) + half) >> 23) - e);
-            return;
-        default:
-            for (std::size_t g = 0; g < groups; ++g)
-                s[g] = power_of((std::bit_cast<std::int32_t>(high[g]) >> 23) - e);
-        }
-    }
-
     [[gnu::always_inline]] static void ranges(const grid_numbers& n, const float* __restrict low, const float* __restrict high, std::size_t groups,
                                               float* __restrict s)
     {
@@ -72,6 +38,9 @@ struct grid_scale_kernel
                 const float range = last - first;
                 s[g] = (range < least_range ? least_range : range) / n.span;
             }
+            if (n.rules.in_double)
+                for (std::size_t g = 0; g < groups; ++g)
+                    s[g] = static_cast<float>(double_span(n, low[g], high[g]));
             return;
         case scale_base::signed_largest:
             for (std::size_t g = 0; g < groups; ++g) {
@@ -97,6 +66,13 @@ struct grid_scale_kernel
         else
             for (std::size_t g = 0; g < groups; ++g)
                 s[g] = high[g] / n.top;
+    }
+
+    // The step between codes of a whole range, before it is rounded to float.
+    [[gnu::always_inline]] static double double_span(const grid_numbers& n, float low, float high)
+    {
+        const double first = n.rules.holds_zero & (low > 0) ? 0 : static_cast<double>(low), last = n.rules.holds_zero & (high < 0) ? 0 : static_cast<double>(high);
+        return (last - first) / static_cast<double>(n.span);
     }
 
     // x or 0, without a branch that would keep the loop from being vectorised.
@@ -160,11 +136,10 @@ struct grid_scale_kernel
             zero[g] = (holds_zero & (first > 0)) ? 0 : first;
         }
         if (n.rules.in_double) {
-            const double span = static_cast<double>(n.span), below = n.rules.zero_below;
+            const double below = n.rules.zero_below;
             for (std::size_t g = 0; g < groups; ++g) {
-                const float first = zero[g], end = high[g], last = (holds_zero & (end < 0)) ? 0 : end;
-                const double range = static_cast<double>(last - first) / span, offset = std::nearbyint(static_cast<double>(lowest) - static_cast<double>(first) / range);
-                zero[g] = or_zero(static_cast<float>(offset), range >= below);
+                const double step = double_span(n, low[g], high[g]), offset = std::nearbyint(static_cast<double>(lowest) - static_cast<double>(zero[g]) / step);
+                zero[g] = or_zero(static_cast<float>(offset), step >= below);
             }
         } else if (n.rules.zero_sum) {
             for (std::size_t g = 0; g < groups; ++g)
@@ -188,7 +163,7 @@ struct grid_scale_kernel
         for (std::size_t g = 0; g < groups; ++g)
             subtracted[g] = added[g] = zero[g] = 0;
         if (n.base >= scale_base::power_floor) {
-            powers(n, high, groups, scale);
+            power_scales(n, high, groups, scale);
             for (std::size_t g = 0; g < groups; ++g) {
                 stored[g] = scale[g];
                 multiplier[g] = 1 / scale[g];  // exact

@@ -49,7 +49,7 @@ inline void follow_logarithm(const grid_numbers& n, const float* high, std::size
         if ((bits & 0x7fff00) != 0x7fff00)
             continue;
         const auto exponent = static_cast<std::int32_t>(std::floor(std::log2(high[g])));
-        out.scale[g] = out.stored[g] = grid_scale_kernel::power_of(exponent + 127 - n.highest_exponent);
+        out.scale[g] = out.stored[g] = power_of_two(exponent + 127 - n.highest_exponent);
         out.multiplier[g] = 1 / out.scale[g];
     }
 }

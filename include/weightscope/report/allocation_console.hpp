@@ -15,13 +15,26 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
+#include <weightscope/report/model_quality_console.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 namespace weightscope {
 
 namespace detail {
+
+// "+0.0123 ± 0.0004".
+inline std::string loss_change_text(const model_quality& quality)
+{
+    return short_figure(quality.loss_change, "{:+.3g}") + (quality.loss_change_error.exists() ? fmt::format(" ± {:.2g}", quality.loss_change_error.value) : "");
+}
+
+inline std::string plan_quality_text(const model_quality& quality, const study_evaluation& evaluation)
+{
+    return fmt::format("Run on {}, its loss changes by {} to {} (perplexity {})", counted(evaluation.batches, "batch", "batches"), loss_change_text(quality),
+                       short_figure(quality.loss, "{:.4f}"), short_figure(quality.perplexity, "{:.4g}"));
+}
 
 inline std::string plan_verdict_text(const allocation_plan& plan, const console_style& style, std::size_t width)
 {
@@ -60,12 +73,32 @@ inline std::string plan_verdict_text(const allocation_plan& plan, const console_
     for (const plan_rule* rule : {above, below})
         if (rule != nullptr)
             told(*rule);
+    if (variant.quality)
+        append_wrapped(text, plan_quality_text(*variant.quality, *plan.study.evaluation), width, 0, plain);
     if (plan_has_errors(plan))
         append_wrapped(text, fmt::format("{} would change if one loss moved by its standard error", counted(plan_flip_count(plan), "decision", "decisions")),
                        width, 0, plain);
     for (const std::string& note : plan.notes)
         append_wrapped(text, "Note: " + harmless(note), width, 0, plain);
     return text;
+}
+
+// What a variant does to the loss of the model.
+inline std::string measured_change(const allocation_plan& plan, const std::optional<std::size_t>& variant)
+{
+    return variant && plan.study.variants[*variant].quality ? loss_change_text(*plan.study.variants[*variant].quality) : "-";
+}
+
+// What rules of thumb do to the loss of the model, and plans of as many bytes; empty where nothing was run.
+inline text_table plan_measured_table(const allocation_plan& plan)
+{
+    text_table table{.headings = {"rule of thumb, run", "size", "loss changes by", "plan of that size", "rel. error", "of that plan"}};
+    for (const plan_rule& rule : plan.rules)
+        if (plan.study.variants[rule.variant].quality)
+            table.rows.push_back({harmless(rule.name), short_bytes(rule.bytes), measured_change(plan, rule.variant), measured_change(plan, rule.optimum_variant),
+                                  percent(plan.study.variants[rule.variant].error.relative_error),
+                                  rule.optimum_variant ? percent(plan.study.variants[*rule.optimum_variant].error.relative_error) : "-"});
+    return table;
 }
 
 inline text_table plan_rules_table(const allocation_plan& plan)
@@ -178,6 +211,7 @@ struct plan_console_options
     const detail::console_style style{options.color};
     std::string text = detail::plan_verdict_text(plan, style, options.width);
     detail::append_table(text, detail::fitting(detail::plan_rules_table(plan), options.width, 5), style, options.width);
+    detail::append_table(text, detail::fitting(detail::plan_measured_table(plan), options.width, 5), style, options.width);
     detail::append_table(text, detail::plan_formats_table(plan), style, options.width);
     if (plan.items.size() <= options.most_layers)
         detail::append_table(text, detail::fitting(detail::plan_layers_table(plan), options.width, 5), style, options.width);

@@ -12,7 +12,7 @@
 #include <weightscope/report/allocation_console.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/document.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>
@@ -36,6 +36,7 @@ namespace weightscope {
                       "other decision about this layer.");
     detail::add_table(document, "Formats", detail::plan_formats_table(plan));
     detail::add_table(document, "Rules of thumb", detail::plan_rules_table(plan), "Each beside the best plan in as many bytes.");
+    detail::add_table(document, "Rules of thumb, run", detail::plan_measured_table(plan), "What the model's loss changes by when all layers are quantized at once.");
     detail::add_table(document, "Two factors", detail::plan_low_rank_table(plan));
     detail::add_table(document, "Front", detail::plan_front_table(plan), "Plans that are the best for their size.");
     document.charts = plot_allocation(plan);

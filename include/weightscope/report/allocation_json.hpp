@@ -15,7 +15,9 @@
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
+#include <weightscope/report/quantization_study_measures_json.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
@@ -59,6 +61,10 @@ inline ordered_json json_of(const allocation_plan& plan, const plan_rule& rule)
     append_metric(object, "optimum_loss", rule.optimum_loss, false);
     append_metric(object, "lost_by_rule", rule.lost_by_rule, false);
     append_metric(object, "relative_error", plan.study.variants[rule.variant].error.relative_error, false);
+    if (const auto& quality = plan.study.variants[rule.variant].quality)
+        append_member(object, "quality", json_of(*quality));
+    if (rule.optimum_variant && plan.study.variants[*rule.optimum_variant].quality)
+        append_member(object, "optimum_quality", json_of(*plan.study.variants[*rule.optimum_variant].quality));
     return object;
 }
 
@@ -153,6 +159,10 @@ inline ordered_json json_of(const allocation_plan_options& options)
     add("loss", detail::json_number(plan.solution.loss));
     add("standard_error", detail::plan_has_errors(plan) ? ordered_json(detail::plan_standard_error(plan)) : ordered_json(nullptr));
     detail::append_metric(document, "relative_error", variant.error.relative_error, false);
+    if (variant.quality) {
+        add("quality", detail::json_of(*variant.quality));
+        add("evaluation", detail::json_of(*plan.study.evaluation));
+    }
     add("lower_bound", detail::json_number(plan.solution.lower_bound));
     add("gap", detail::json_number(plan.solution.gap));
     add("proven", plan.solution.proven);

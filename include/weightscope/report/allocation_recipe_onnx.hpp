@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/io/onnx_weight_nodes.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
@@ -20,9 +20,6 @@
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope {
-
-/// The nodes of a graph that take each tensor, by its name; see onnx_weight_nodes().
-using weight_nodes = std::map<std::string, std::vector<std::string>>;
 
 namespace detail {
 

@@ -28,13 +28,20 @@ enum class allocation_loss
     fisher,            ///< ½ Σ E[g²] e², the empirical Fisher information for the Hessian
     given,             ///< numbers from outside
     measured,          ///< what the loss of the model rises by when that layer alone is quantized
+    kl_divergence,     ///< of the outputs from those of the model as it is, when that layer alone is quantized: nats, mean over rows
 };
 
 [[nodiscard]] constexpr std::string_view to_string(allocation_loss loss)
 {
     constexpr std::string_view names[] = {"error",     "relative_error", "activation_error", "relative_activation_error",
-                                          "curvature", "fisher",         "given",            "measured"};
+                                          "curvature", "fisher",         "given",            "measured", "kl_divergence"};
     return names[static_cast<std::size_t>(loss)];
+}
+
+/// Whether a loss is given for each layer and format, rather than made from a layer's errors.
+[[nodiscard]] constexpr bool is_table(allocation_loss loss)
+{
+    return loss == allocation_loss::given || loss == allocation_loss::measured || loss == allocation_loss::kl_divergence;
 }
 
 /// Something said of the layers that a regular expression matches.
@@ -113,6 +120,7 @@ struct plan_rule
     double loss = 0;
     metric optimum_loss = {};     ///< of the best plan in as many bytes
     metric lost_by_rule = {};     ///< loss / optimum_loss - 1
+    std::optional<std::size_t> optimum_variant = {};  ///< that plan among the variants of the study
 };
 
 /// A budget of a plan, and what the plan takes of it.

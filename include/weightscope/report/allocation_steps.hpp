@@ -11,7 +11,8 @@
 
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_result.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 
 namespace weightscope::detail {
@@ -57,6 +58,7 @@ inline std::string allocation_loss_words(allocation_loss loss)
     case allocation_loss::curvature: return "expected increase of the loss, by the Hessian";
     case allocation_loss::fisher: return "expected increase of the loss, by the empirical Fisher information";
     case allocation_loss::measured: return "rise of the loss, measured layer by layer";
+    case allocation_loss::kl_divergence: return "KL divergence of the outputs, measured layer by layer";
     case allocation_loss::given: break;
     }
     return "loss as given";

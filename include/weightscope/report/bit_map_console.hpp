@@ -15,7 +15,7 @@
 #include <weightscope/analyzers/bit_map_result.hpp>
 #include <weightscope/report/bit_map_figures.hpp>
 #include <weightscope/report/bit_map_study_result.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 namespace weightscope {
@@ -113,17 +113,10 @@ inline std::string bit_picture(const std::vector<const tensor_bit_map*>& shown, 
     return text;
 }
 
-}  // namespace detail
-
-/// A map of a model's bits for a terminal: what is in it, the tensors with the worst bits, a picture of bits and tensors.
-///
-/// @param options  width, colours, and how many tensors are shown
-[[nodiscard]] inline std::string to_console(const bit_map_study_result& study, const console_options& options = {})
+// What is in a map, in sentences.
+inline std::vector<std::string> bit_map_sentences(const bit_map_study_result& study)
 {
-    const detail::console_style style{options.color};
-    const std::vector<const tensor_bit_map*> order = detail::by_worst_bit(study);
-    const std::vector<const tensor_bit_map*> shown(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(std::min(order.size(), options.top_issues)));
-    detail::bit_totals totals;
+    bit_totals totals;
     std::uint64_t nonfinite = 0;
     std::map<std::string, std::size_t> skipped;
     std::size_t tied = 0;
@@ -136,23 +129,39 @@ inline std::string bit_picture(const std::vector<const tensor_bit_map*>& shown, 
             ++skipped[tensor.skipped];
     }
     const auto flips = static_cast<double>(std::max<std::uint64_t>(totals.flips, 1));
-    const auto share = [&](std::uint64_t count) { return detail::bit_share(static_cast<double>(count) / flips); };
+    const auto share = [&](std::uint64_t count) { return bit_share(static_cast<double>(count) / flips); };
+    const std::string scope = fmt::format("{} in {} bytes, bits {}", counted(study.tensors.size(), "tensor", "tensors"), fmt::group_digits(study.model.bytes),
+                                          study.settings.bitset);
+    std::vector<std::string> sentences;
+    if (totals.flips == 0)
+        sentences.push_back(scope + ": none to flip");
+    else
+        sentences.push_back(fmt::format("{}: of {} {} end at NaN, {} at infinity, {} change a weight by more than the largest one, {} change nothing", scope,
+                                        counted(totals.flips, "flip", "flips"), share(totals.nan), share(totals.infinite), share(totals.above_max),
+                                        share(totals.unchanged)));
+    if (tied > 0)
+        sentences.push_back(fmt::format("{} another's storage: counted once", counted(tied, "tensor has", "tensors have")));
+    if (nonfinite > 0)
+        sentences.push_back(fmt::format("{} NaN or infinite as stored: left out", counted(nonfinite, "weight is", "weights are")));
+    for (const auto& [reason, count] : skipped)
+        sentences.push_back(fmt::format("{} no bits to flip: {}", counted(count, "tensor has", "tensors have"), harmless(reason)));
+    return sentences;
+}
+
+}  // namespace detail
+
+/// A map of a model's bits for a terminal: what is in it, the tensors with the worst bits, a picture of bits and tensors.
+///
+/// @param options  width, colours, and how many tensors are shown
+[[nodiscard]] inline std::string to_console(const bit_map_study_result& study, const console_options& options = {})
+{
+    const detail::console_style style{options.color};
+    const std::vector<const tensor_bit_map*> order = detail::by_worst_bit(study);
+    const std::vector<const tensor_bit_map*> shown(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(std::min(order.size(), options.top_issues)));
     std::string text = style.bold(fmt::format("{}: {}", detail::harmless(study.model.path), detail::harmless(study.model.format))) + "\n\n";
     const auto say = [&](const std::string& line) { detail::append_wrapped(text, line, options.width, 0, detail::plain); };
-    if (totals.flips == 0)
-        say(fmt::format("{} in {} bytes, bits {}: none to flip", detail::counted(study.tensors.size(), "tensor", "tensors"),
-                        fmt::group_digits(study.model.bytes), study.settings.bitset));
-    else
-        say(fmt::format("{} in {} bytes, bits {}: of {} {} end at NaN, {} at infinity, {} change a weight by more than the largest one, {} change nothing",
-                        detail::counted(study.tensors.size(), "tensor", "tensors"), fmt::group_digits(study.model.bytes), study.settings.bitset,
-                        detail::counted(totals.flips, "flip", "flips"), share(totals.nan), share(totals.infinite), share(totals.above_max),
-                        share(totals.unchanged)));
-    if (tied > 0)
-        say(fmt::format("{} another's storage: counted once", detail::counted(tied, "tensor has", "tensors have")));
-    if (nonfinite > 0)
-        say(fmt::format("{} NaN or infinite as stored: left out", detail::counted(nonfinite, "weight is", "weights are")));
-    for (const auto& [reason, count] : skipped)
-        say(fmt::format("{} no bits to flip: {}", detail::counted(count, "tensor has", "tensors have"), detail::harmless(reason)));
+    for (const std::string& sentence : detail::bit_map_sentences(study))
+        say(sentence);
     if (!shown.empty()) {
         const std::vector<std::string> lines = detail::worst_bits_table(shown).lines(options.width);
         text += fmt::format("\n{}\n{}\n", style.bold(lines.front()), fmt::join(lines.begin() + 1, lines.end(), "\n"));

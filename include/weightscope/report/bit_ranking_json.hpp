@@ -11,6 +11,7 @@
 #include <weightscope/io/bit_plan.hpp>
 #include <weightscope/report/bit_selection_json.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/scorers/bit_failing_share_result.hpp>
 #include <weightscope/scorers/bit_ranking_result.hpp>
 #include <weightscope/scorers/bit_share.hpp>
@@ -57,6 +58,17 @@ inline ordered_json json_of(const bit_ranking& ranking, const ranked_flip& flip)
     append_member(object, "outcome", to_string(flip.outcome));
     append_member(object, "step", flip.step);
     return object;
+}
+
+// What was measured besides sets of flips.
+inline ordered_json json_of_measuring(const flips_quality& quality)
+{
+    return {{"batches", quality.batches},
+            {"losses", quality.counts.losses},
+            {"measures", quality.counts.measures},
+            {"outputs", quality.counts.outputs},
+            {"seconds", json_number(quality.seconds)},
+            {"before", measured_json(quality.before)}};
 }
 
 inline ordered_json top_by_metric(const bit_ranking& ranking, std::size_t count)
@@ -152,6 +164,7 @@ inline ordered_json bit_ranking_document(const bit_ranking& ranking, const bit_r
                    {"num_flips_evaluated", ranking.evaluations},
                    {"losses", ranking.counts.losses},
                    {"measures", ranking.counts.measures},
+                   {"outputs", ranking.counts.outputs},
                    {"seconds", json_number(ranking.seconds)}});
     append_member(document, "notes", context.notes);
     append_member(document, "metrics", std::move(metrics));
@@ -160,13 +173,22 @@ inline ordered_json bit_ranking_document(const bit_ranking& ranking, const bit_r
     ordered_json after = ordered_json::array(), ranked = ordered_json::array(), plan = ordered_json::array(), records = ordered_json::array();
     for (const planned_flip& flip : o.after)
         after.push_back(to_json(flip));
-    for (const ranked_flip& flip : ranking.ranked)
-        ranked.push_back(json_of(ranking, flip));
+    const std::size_t measured = ranking.quality ? ranking.quality->after.size() : 0;
+    for (std::size_t i = 0; i < ranking.ranked.size(); ++i) {
+        ranked.push_back(json_of(ranking, ranking.ranked[i]));
+        if (measured > i + 1)
+            append_member(ranked.back(), "quality", measured_json(ranking.quality->after[i + 1]));
+    }
     for (const planned_flip& flip : ranking.plan)
         plan.push_back(to_json(flip));
     append_member(document, "after", std::move(after));
     append_member(document, "ranked", std::move(ranked));
     append_member(document, "plan", std::move(plan));
+    if (measured > 0) {
+        ordered_json quality = json_of_measuring(*ranking.quality);
+        append_member(quality, "plan", measured_json(ranking.quality->after.front()));
+        append_member(document, "quality", std::move(quality));
+    }
     append_member(document, "top_by_metric", top_by_metric(ranking, options.top_k));
     if (options.all_records) {
         for (const bit_trial& trial : ranking.trials)
@@ -179,7 +201,8 @@ inline ordered_json bit_ranking_document(const bit_ranking& ranking, const bit_r
 }  // namespace detail
 
 /// A ranking of flips as one document, "weightscope/bits_rank/1", described by tests/schemas/bits_rank.schema.json; its "plan" is one that
-/// read_bit_plan() reads. Numbers that are not finite are null, and "outcome" says what they were.
+/// read_bit_plan() reads. Numbers that are not finite are null, and "outcome" says what they were. What bit_ranking::quality tells of the plan
+/// is under "quality", and of ranked flips in these.
 [[nodiscard]] inline nlohmann::ordered_json to_json(const bit_ranking& ranking, const bit_report_context& context,
                                                     const bit_ranking_json_options& options = {})
 {

@@ -51,6 +51,7 @@ public:
         r.evaluations = fields_.whole(meta, "num_flips_evaluated");
         r.counts.losses = fields_.whole(meta, "losses");
         r.counts.measures = fields_.whole(meta, "measures");
+        r.counts.outputs = fields_.whole(meta, "outputs");
         r.seconds = fields_.number(meta, "seconds");
         const auto& baseline = fields_.member(document, "baseline_metrics", "");
         for (const auto& figure : fields_.member(document, "metrics", "")) {

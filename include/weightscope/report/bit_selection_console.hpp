@@ -18,35 +18,49 @@ namespace detail {
 
 inline std::string bit_number_text(double value) { return std::isfinite(value) ? fmt::format("{:.4g}", value) : std::string("-"); }
 
+// What was looked at.
+inline std::vector<std::string> bit_selection_sentences(const bit_selection& selection)
+{
+    std::string first = fmt::format("{} of {} weights in {} tensors, by {}", selection.candidates.size(), selection.weight_count, selection.tensor_count,
+                                    to_string(selection.method));
+    if (!selection.gradient_source.empty())
+        first += fmt::format(" with gradients from {}", selection.gradient_source == "file"        ? "a file"
+                                                       : selection.gradient_source == "evaluator" ? "the evaluator"
+                                                                                                  : "differences of losses");
+    if (selection.sampled_count > 0)
+        first += fmt::format(" of {} weights", selection.sampled_count);
+    std::vector<std::string> sentences = {first + fmt::format("; bits: {}", selection.bits)};
+    if (selection.flips.total() > 0)
+        sentences.push_back(fmt::format("flips: {} within the trust radius, {} outside of it, {} to NaN or Inf, {} that change nothing", selection.flips.inside,
+                                        selection.flips.outside, selection.flips.non_finite, selection.flips.unchanged));
+    if (selection.unscored_count > 0)
+        sentences.push_back(fmt::format("{} codes and scales have no score: weights or gradients are not finite", selection.unscored_count));
+    for (const std::string& line : selection.passed_over)
+        sentences.push_back("passed over: " + line);
+    return sentences;
+}
+
+inline text_table bit_candidates_table(const bit_selection& selection, std::size_t count)
+{
+    text_table table{.headings = {"weight", "score", "bit", "value", "gradient", "outside Taylor"}};
+    for (std::size_t i = 0; i < std::min(count, selection.candidates.size()); ++i) {
+        const bit_candidate& c = selection.candidates[i];
+        table.rows.push_back({fmt::format("{}[{}]{}", harmless(c.name), c.flat, c.part == "code" ? "" : " " + c.part), c.drawn ? "drawn" : bit_number_text(c.score),
+                              c.bit < 0 ? "-" : fmt::format("{}", c.bit), bit_number_text(c.value), bit_number_text(c.gradient),
+                              fmt::format("{}", fmt::join(c.outside_taylor, " "))});
+    }
+    return table;
+}
+
 }  // namespace detail
 
 /// Chosen weights for people: what was looked at, and the first `count` of them.
 [[nodiscard]] inline std::string to_console(const bit_selection& selection, std::size_t width = 100, std::size_t count = 20)
 {
-    std::string text = fmt::format("{} of {} weights in {} tensors, by {}", selection.candidates.size(), selection.weight_count, selection.tensor_count,
-                                   to_string(selection.method));
-    if (!selection.gradient_source.empty())
-        text += fmt::format(" with gradients from {}", selection.gradient_source == "file"        ? "a file"
-                                                      : selection.gradient_source == "evaluator" ? "the evaluator"
-                                                                                                 : "differences of losses");
-    if (selection.sampled_count > 0)
-        text += fmt::format(" of {} weights", selection.sampled_count);
-    text += fmt::format("; bits: {}\n", selection.bits);
-    if (selection.flips.total() > 0)
-        text += fmt::format("flips: {} within the trust radius, {} outside of it, {} to NaN or Inf, {} that change nothing\n", selection.flips.inside,
-                            selection.flips.outside, selection.flips.non_finite, selection.flips.unchanged);
-    if (selection.unscored_count > 0)
-        text += fmt::format("{} codes and scales have no score: weights or gradients are not finite\n", selection.unscored_count);
-    for (const std::string& line : selection.passed_over)
-        text += fmt::format("passed over: {}\n", line);
-    detail::text_table table{.headings = {"weight", "score", "bit", "value", "gradient", "outside Taylor"}};
-    for (std::size_t i = 0; i < std::min(count, selection.candidates.size()); ++i) {
-        const bit_candidate& c = selection.candidates[i];
-        table.rows.push_back({fmt::format("{}[{}]{}", detail::harmless(c.name), c.flat, c.part == "code" ? "" : " " + c.part),
-                              c.drawn ? "drawn" : detail::bit_number_text(c.score),
-                              c.bit < 0 ? "-" : fmt::format("{}", c.bit), detail::bit_number_text(c.value), detail::bit_number_text(c.gradient),
-                              fmt::format("{}", fmt::join(c.outside_taylor, " "))});
-    }
+    std::string text;
+    for (const std::string& sentence : detail::bit_selection_sentences(selection))
+        text += sentence + "\n";
+    const detail::text_table table = detail::bit_candidates_table(selection, count);
     if (!table.rows.empty())
         text += fmt::format("\n{}\n", fmt::join(table.lines(width), "\n"));
     if (selection.candidates.size() > count)

@@ -11,7 +11,7 @@
 
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/comparison_result.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/document.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>
 #include <weightscope/report/rule.hpp>

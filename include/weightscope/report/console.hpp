@@ -13,6 +13,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/rule.hpp>
@@ -21,55 +22,7 @@
 
 namespace weightscope {
 
-struct console_options
-{
-    std::size_t width = 100;      ///< columns, 60 to 200
-    bool color = false;           ///< ANSI colours
-    std::size_t top_issues = 10;  ///< at most so many findings, and rows of each table
-    bool heavy_tails = false;     ///< also a table of power law exponents
-};
-
 namespace detail {
-
-struct console_style
-{
-    bool color = false;
-
-    std::string paint(const char* code, std::string_view text) const
-    {
-        return color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
-    }
-    std::string bold(std::string_view text) const { return paint("1", text); }
-    std::string dim(std::string_view text) const { return paint("2", text); }
-    std::string of(severity level, std::string_view text) const
-    {
-        return paint(level == severity::critical ? "1;31" : level == severity::warning ? "33" : "36", text);
-    }
-    std::string of(health_grade grade, std::string_view text) const
-    {
-        return paint(grade == health_grade::excellent || grade == health_grade::good ? "1;32"
-                     : grade == health_grade::warning                                ? "1;33"
-                                                                                     : "1;31",
-                     text);
-    }
-};
-
-inline std::string counted(std::size_t count, std::string_view one, std::string_view many)
-{
-    return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
-inline void append_wrapped(std::string& text, std::string_view paragraph, std::size_t width, std::size_t indent,
-                           const std::function<std::string(std::string_view)>& paint)
-{
-    for (const std::string& line : wrapped(paragraph, width - indent))
-        text += std::string(indent, ' ') + paint(line) + "\n";
-}
-
-inline std::string plain(std::string_view text)
-{
-    return std::string(text);
-}
 
 inline std::string verdict_text(const scan_result& scan, const health_result& health, std::size_t width,
                                 const console_style& style)

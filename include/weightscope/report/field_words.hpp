@@ -68,7 +68,7 @@ void method_field(F& f, R& method)
     std::string name(method);
     f("method", name);
     if constexpr (!std::is_const_v<R>)
-        method = name == "gram" ? "gram" : name == "qr" ? "qr" : "none";
+        method = name == "gram" ? "gram" : name == "refined" ? "refined" : name == "qr" ? "qr" : "none";
 }
 
 }  // namespace detail

@@ -71,7 +71,7 @@ inline std::string html_document_table(const document_table& table, std::size_t 
     if (table.rows.size() >= filtered_from)
         text += "<div class=\"tools scripted\"><label>filter<input type=\"search\" autocomplete=\"off\" spellcheck=\"false\"></label>"
                 "<p role=\"status\" aria-live=\"polite\"></p></div>\n";
-    text += "<div class=\"scroll\"><table><thead><tr>";
+    text += fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>", html_text(table.title));
     for (std::size_t column = 0; column < table.headings.size(); ++column)
         text += fmt::format("<th scope=\"col\"{}><button type=\"button\">{}</button></th>", std::string_view(classes[column]) == name ? "" : classes[column],
                             html_text(table.headings[column]));

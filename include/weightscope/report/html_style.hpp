@@ -84,6 +84,8 @@ html:not(.runs) #layers-table > * > tr > :last-child { display: none; }
 td.empty { text-align: center; padding: 1.5rem; }
 .sorts td.name { min-width: 13rem; }
 .sorts td.number { white-space: nowrap; }
+.sorts .scroll { max-height: 75vh; overflow: auto; }  /* so that what follows a long table is not far */
+.sorts thead th { position: sticky; top: 0; z-index: 1; }
 
 /* one layer */
 tr.detail > td { padding: .4rem .6rem 1.2rem 1.4rem; background: var(--ground); }
@@ -125,7 +127,8 @@ details > summary { cursor: pointer; }
   th button::after, #rows > tr > td > button::before { content: none; }
   #rows > tr > td > button { color: inherit; }
   .overview figure { overflow: visible; border: 0; padding: 0; content-visibility: visible; }
-  .scroll, .scroll.layers { overflow: visible; }
+  .scroll, .scroll.layers, .sorts .scroll { max-height: none; overflow: visible; }
+  .sorts thead th { position: static; }
   #layers-table { font-size: 7pt; }
   #rows > tr > td:nth-child(2), #rows > tr > td:nth-child(4), .sorts td.name { min-width: 0; }
   .sorts table { font-size: 7.5pt; }

@@ -15,6 +15,7 @@
 #include <weightscope/core/metric.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
@@ -162,29 +163,6 @@ inline bool is_embedding(const layer_result& layer)
 {
     return layer.name.find("emb") != std::string::npos || layer.name.find("wte") != std::string::npos
            || layer.name.find("wpe") != std::string::npos;
-}
-
-inline std::string grouped(std::size_t count)
-{
-    return fmt::format("{}", fmt::group_digits(count));
-}
-
-// A number as short as a reader wants it: counts whole, the rest to four digits.
-inline std::string figure(double value)
-{
-    if (value != std::rint(value) || std::fabs(value) >= 1e6)
-        return fmt::format("{:.4g}", value);
-    return (value < 0 ? "-" : "") + grouped(static_cast<std::size_t>(std::fabs(value)));
-}
-
-inline std::string figure(const metric& number)
-{
-    return number.exists() ? figure(number.value) : number.reason;
-}
-
-inline std::string decibels(const metric& number)
-{
-    return number.exists() ? fmt::format("{:.1f} dB", number.value) : number.reason;
 }
 
 }  // namespace detail

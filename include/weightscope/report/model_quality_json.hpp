@@ -50,6 +50,14 @@ inline ordered_json json_of(const std::vector<named_metric>& figures)
     return list;
 }
 
+// With the evaluator's own figures.
+inline ordered_json measured_json(const model_quality& quality)
+{
+    ordered_json object = json_of(quality);
+    append_member(object, "figures", json_of(quality.figures));
+    return object;
+}
+
 }  // namespace detail
 
 }  // namespace weightscope

@@ -14,7 +14,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>
 #include <weightscope/report/text_layout.hpp>
@@ -160,6 +160,18 @@ inline text_table prune_validation_table(const prune_result& result)
     return table;
 }
 
+// From how much data the scores are, and how sure they are.
+inline std::string prune_evidence_words(const prune_evidence& evidence)
+{
+    std::string text;
+    if (evidence.batches > 0)
+        text += ", from " + (evidence.samples > 0 ? counted(evidence.samples, "sample", "samples") + " in " : std::string())
+              + counted(evidence.batches, "batch", "batches");
+    if (evidence.relative_standard_error.exists())
+        text += fmt::format("; standard errors are {:.3g} % of them", 100 * evidence.relative_standard_error.value);
+    return text;
+}
+
 inline std::string prune_verdict(const prune_result& result)
 {
     const prune_trial& trial = result.chosen();
@@ -219,7 +231,8 @@ inline std::string prune_verdict(const prune_result& result)
     detail::append_table(text, detail::fitting(detail::prune_methods_table(result), options.width, 4), style, options.width);
     text += "\n";
     detail::append_wrapped(text, detail::prune_verdict(result), options.width, 0, [&](std::string_view line) { return style.bold(line); });
-    detail::append_wrapped(text, "scored by " + result.chosen().formula, options.width, 0, detail::plain);
+    detail::append_wrapped(text, "scored by " + result.chosen().formula + detail::prune_evidence_words(result.chosen().evidence), options.width, 0,
+                           detail::plain);
     return text;
 }
 

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/document.hpp>
 #include <weightscope/report/prune_charts.hpp>
 #include <weightscope/report/prune_console.hpp>
@@ -28,7 +28,7 @@ namespace weightscope {
                                                         ? fmt::format(", perplexity {:.4g} before and {:.4g} after", result.before.perplexity.value,
                                                                       trial.after.perplexity.value)
                                                         : ""),
-                             .sentences = {detail::prune_verdict(result), "scored by " + trial.formula}};
+                             .sentences = {detail::prune_verdict(result), "scored by " + trial.formula + detail::prune_evidence_words(trial.evidence)}};
     for (std::string& line : detail::prune_scope_lines(result))
         document.sentences.push_back(std::move(line));
     document.steps.emplace_back(groups ? "--write writes the smaller model, --masks the model in its own shapes with zeros for what goes"

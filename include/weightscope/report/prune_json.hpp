@@ -20,14 +20,6 @@ namespace weightscope {
 
 namespace detail {
 
-// With the evaluator's own figures.
-inline ordered_json measured_json(const model_quality& quality)
-{
-    ordered_json object = json_of(quality);
-    append_member(object, "figures", json_of(quality.figures));
-    return object;
-}
-
 inline void append_interval(ordered_json& object, const std::string& name, const bootstrap_figure& figure)
 {
     append_metric(object, name, figure.value, false);
@@ -74,6 +66,14 @@ inline ordered_json json_of(const prune_result& result, const prune_trial& trial
                            {"reached", !groups || trial.selection.reached},
                            {"tied_count", trial.tied_count},
                            {"unscored_count", trial.unscored_count}};
+    const prune_evidence& evidence = trial.evidence;
+    append_member(object, "comparison_group", evidence.comparison);
+    append_member(object, "normalisation", evidence.normalisation);
+    append_member(object, "source", evidence.source.empty() ? ordered_json(nullptr) : ordered_json(evidence.source));
+    append_member(object, "batches", evidence.batches);
+    append_member(object, "samples", evidence.samples);
+    append_member(object, "seed", result.settings.seed);
+    append_metric(object, "relative_standard_error", evidence.relative_standard_error, false);
     append_metric(object, "overlap", trial.overlap, false);
     ordered_json shares = ordered_json::array();
     for (const prune_share& share : trial.shares)
@@ -127,6 +127,7 @@ inline ordered_json groups_json(const prune_result& result)
                         {"flops_per_token", family.flops_per_token},
                         {"removed", removed[f]},
                         {"importance", numbers(trial.scores.importance)},
+                        {"standard_error", trial.scores.standard_errors.empty() ? ordered_json(nullptr) : numbers(trial.scores.standard_errors)},
                         {"score", numbers(trial.scores.scores)}});
     }
     return list;

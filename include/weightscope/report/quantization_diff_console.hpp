@@ -12,7 +12,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/quantization_diff_result.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>

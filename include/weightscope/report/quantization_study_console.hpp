@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/quantization_study_measures.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>

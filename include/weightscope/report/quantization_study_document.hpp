@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/document.hpp>
 #include <weightscope/report/plot_points.hpp>
 #include <weightscope/report/plot_spectrum_effects.hpp>

@@ -14,29 +14,14 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
+#include <weightscope/report/model_quality_console.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/report/quantization_study_tables.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 namespace weightscope::detail {
-
-inline std::vector<std::string> quality_cells(const model_quality& q, bool changed)
-{
-    const auto cell = [&](const metric& figure, const char* format) { return changed ? short_figure(figure, format) : std::string(); };
-    const std::string error = changed && q.loss_change_error.exists() ? fmt::format(" ± {:.4f}", q.loss_change_error.value) : "";
-    return {short_figure(q.loss, "{:.4f}"), changed ? short_figure(q.loss_change, "{:+.4f}") + error : "", short_figure(q.perplexity, "{:.4g}"),
-            cell(q.outputs.kl_divergence, "{:.4g}"),
-            changed && q.outputs.top1_agreement.exists() ? fmt::format("{:.2f} %", 100 * q.outputs.top1_agreement.value) : cell(q.outputs.top1_agreement, "{}"),
-            cell(q.outputs.mae, "{:.3g}"), cell(q.outputs.rmse, "{:.3g}"), cell(q.outputs.psnr_db, "{:.1f}"), cell(q.outputs.cosine, "{:.6f}")};
-}
-
-inline const std::vector<std::string>& quality_headings()
-{
-    static const std::vector<std::string> headings = {"loss", "change", "perplexity", "KL", "top-1", "outputs MAE", "RMSE", "PSNR dB", "cosine"};
-    return headings;
-}
 
 inline text_table losses_table(const quantization_study_result& study)
 {

@@ -18,7 +18,9 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
+#include <weightscope/report/model_quality_console.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/report/text_layout.hpp>
@@ -33,11 +35,6 @@ inline std::string short_bytes(std::uint64_t bytes)
     for (; value >= 1024 && unit + 1 < std::size(units); ++unit)
         value /= 1024;
     return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.2f} {}", value, units[unit]);
-}
-
-inline std::string short_figure(const metric& figure, const char* format)
-{
-    return figure.exists() ? fmt::format(fmt::runtime(format), figure.value) : figure.reason;
 }
 
 inline std::string percent(const metric& share)

@@ -16,7 +16,7 @@
 #include <weightscope/report/change_json.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/comparison_console.hpp>
-#include <weightscope/report/console.hpp>
+#include <weightscope/report/console_style.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>
 #include <weightscope/report/scan_result.hpp>

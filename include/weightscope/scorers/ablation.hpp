@@ -31,6 +31,7 @@ struct group_importance_result
     importance_origin origin = {};
     double loss = 0;                           ///< mean loss of the unchanged model
     evaluation_counts counts = {};
+    std::vector<double> batch_errors = {};     ///< standard errors over the batches: how far other batches might say something else; NaN for one batch
 };
 
 namespace detail {
@@ -51,6 +52,7 @@ inline group_importance_result score_by_probe(any_evaluator& evaluator, std::spa
     const double sigma = std::max(options.noise, std::fabs(effects.loss) * 0x1p-53);
     for (const group_effect& effect : effects.groups) {
         result.scores.push_back(ablate ? effect.removal : effect.predicted_removal());
+        result.batch_errors.push_back(ablate ? effect.removal_batch_error : effect.predicted_batch_error);
         result.standard_errors.push_back(ablate ? std::sqrt(2.0) * sigma : std::hypot(effect.first_order_error, effect.second_order_error / 2));
     }
     return result;

@@ -17,6 +17,7 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/safetensors.hpp>
 #include <weightscope/scorers/apply_config.hpp>
+#include <weightscope/scorers/apply_gguf.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/apply_slices.hpp>
 #include <weightscope/scorers/group_blocks.hpp>
@@ -61,7 +62,8 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
 }  // namespace detail
 
 /// Writes the model without the groups that go as a folder: model.safetensors, config.json where the model has one, and the files of
-/// its tokenizer.
+/// its tokenizer. A GGUF file of LLaMA, Mistral, Mixtral or Qwen2 becomes such a folder too, in Hugging Face's names and order of rows, with
+/// a config.json that says what its metadata did; its tokenizer stays in the file.
 ///
 ///     write_pruned("smaller", m, groups, selection.removed);
 ///     open_transformer("smaller", tokens) ...
@@ -83,21 +85,27 @@ inline written_model write_pruned(const std::filesystem::path& folder, const mod
     detail::require_places(caller, groups, removed);
     detail::require_other_folder(caller, folder, m);
     make_folder(folder);
+    const detail::gguf_config gguf = detail::config_from_gguf(m);
+    const auto path = detail::find_config(m);
     written_model result{.weights = folder / "model.safetensors", .files = {"model.safetensors"}};
-    if (const auto path = detail::find_config(m)) {
-        const sliced_config_file config = slice_config_file(detail::read_json_document<nlohmann::ordered_json>(*path), groups, removed);
+    if (gguf.fields || path) {
+        const sliced_config_file config =
+            slice_config_file(gguf.fields ? *gguf.fields : detail::read_json_document<nlohmann::ordered_json>(*path), groups, removed);
         write_text_file(folder / "config.json", config.fields.dump(2) + "\n");
         result.files.emplace_back("config.json");
         result.plain = config.plain;
         result.reason = config.reason;
-        detail::copy_companions(path->parent_path(), folder, result.files);
+        if (path)
+            detail::copy_companions(path->parent_path(), folder, result.files);
     } else {
         result.plain = false;
-        result.reason = "the model has no config.json to rewrite";
+        result.reason = gguf.reason;
     }
     std::vector<tensor_to_write> tensors;
     for (const sliced_tensor& sliced : slice_shapes(groups, removed))
-        if (m.tensors[sliced.source].part_of.empty())
+        if (m.tensors[sliced.source].part_of.empty() && gguf.fields)
+            detail::append_as_hugging_face(m, gguf, sliced, tensors);
+        else if (m.tensors[sliced.source].part_of.empty())
             tensors.push_back({.name = sliced.name, .dtype = m.tensors[sliced.source].dtype, .shape = sliced.shape, .produce = [&m, sliced] {
                                    return slice_tensor(m, sliced);
                                }});

@@ -103,12 +103,13 @@ inline failing_share_plan plan_failing_share(any_evaluator& evaluator, const bit
     const std::size_t wanted = options.samples > 0 ? options.samples : failing_share_sample_size(plan.population, options.margin, options.confidence);
     const auto of_shard = [&](std::size_t samples) { return (samples + options.shard_count - 1 - options.shard) / options.shard_count; };
     const std::size_t mine = of_shard(std::min(wanted, plan.population));
-    const std::size_t run = std::min(mine, affordable(budget, mine, static_cast<double>(batches.size()), cost.seconds_per_loss,
-                                                      static_cast<double>(batches.size()) + others, cost.seconds_per_loss));
-    plan.samples = std::min({wanted, plan.population, run < mine ? run * options.shard_count : wanted});
     const evaluation_counts each = gauge.cost();
+    const std::size_t run = std::min(mine, affordable(budget, mine, static_cast<double>(batches.size()), cost.seconds_per_loss,
+                                                      static_cast<double>(batches.size() + 2 * each.outputs) + others, cost.seconds_per_loss));
+    plan.samples = std::min({wanted, plan.population, run < mine ? run * options.shard_count : wanted});
     cost.counts.losses = run * each.losses + batches.size();
     cost.counts.measures = run * each.measures + static_cast<std::size_t>(others);
+    cost.counts.outputs = each.outputs > 0 ? (run + 2) * each.outputs : 0;
     cost.seconds = (static_cast<double>(run) + 1) * cost.seconds_per_loss;
     cost.predicted_relative_error = metric::missing("the margin tells");
     if (plan.samples == 0) {

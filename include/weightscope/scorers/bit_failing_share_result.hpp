@@ -22,7 +22,7 @@ struct failing_share_options
     double margin = 0.01;                ///< half of the interval of the share, where that is unknown, see failing_share_sample_size()
     double confidence = 0.95;            ///< of all intervals
     double threshold = 0.1;              ///< a flip fails if it makes the metric worse by more, or not finite
-    std::string metric = "loss";         ///< "loss", or a figure that the evaluator names
+    std::string metric = "loss";         ///< as in rank_bits_options
     bit_goal goal = bit_goal::harm;      ///< which way is worse
     std::function<bool(std::string_view name)> takes = {};  ///< of a tensor; empty: all
     evaluation_options evaluation = {};  ///< batches, seed, threads, progress, resume; its tensors are not used

@@ -74,6 +74,12 @@ public:
         return coded != nullptr ? find_bit_part(*coded, part).weights : 1;
     }
 
+    // The tensor that one of the file's is codes or scales of; empty where it is none.
+    std::string owner_of(std::string_view name) const
+    {
+        const auto found = by_name_.find(name);
+        return found != by_name_.end() ? found->second->part_of : std::string();
+    }
     // Throws unless the evaluator holds what the file does.
     void require_same(std::size_t tensor, std::size_t flat, const char* caller) const
     {

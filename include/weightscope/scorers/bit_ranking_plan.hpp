@@ -36,9 +36,9 @@ inline bit_ranking_plan plan_rank_bits(any_evaluator& evaluator, std::span<const
     bit_ranking_plan plan{.at_most = options.search == bit_search::progressive};
     evaluation_plan& cost = plan.evaluation;
     cost.seconds_per_loss = median_seconds([&] { (void)job.gauge.look(evaluator); });
-    const std::size_t calls = each.losses + each.measures;
+    const std::size_t calls = each.losses + each.measures + each.outputs, before_all = batches + figures + 2 * each.outputs;
     const std::size_t looks = affordable(budget, job.looks_for(job.eligible_among(job.candidates.size())), static_cast<double>(calls), cost.seconds_per_loss,
-                                         static_cast<double>(batches + figures), cost.seconds_per_loss);
+                                         static_cast<double>(before_all), cost.seconds_per_loss);
     std::size_t kept = 0;
     for (std::size_t low = 0, high = job.candidates.size(); low <= high;) {  // the most candidates that it is enough for
         const std::size_t middle = low + (high - low) / 2;
@@ -58,6 +58,7 @@ inline bit_ranking_plan plan_rank_bits(any_evaluator& evaluator, std::span<const
         cost.refusal = "the budget does not buy the flips of a single candidate; raise it, or take fewer batches or bits";
     cost.counts.losses = plan.evaluations * each.losses + batches;
     cost.counts.measures = plan.evaluations * each.measures + figures;
+    cost.counts.outputs = (plan.evaluations + 2) * each.outputs;  // once as they are, and once before the search
     cost.seconds = (static_cast<double>(plan.evaluations) + 1) * cost.seconds_per_loss;
     cost.predicted_relative_error = metric::missing("the figures are exact");
     cost.spent = evaluator.counts() - before;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/metrics.hpp>
 #include <weightscope/io/planned_flip.hpp>
+#include <weightscope/scorers/flips_quality_result.hpp>
 
 namespace weightscope {
 
@@ -63,13 +65,14 @@ struct rank_bits_options
 {
     std::string bits = "exponent_sign";  ///< of each candidate, as parse_bit_set() reads it
     bit_search search = bit_search::progressive;
-    std::string metric = "loss";         ///< "loss", or a figure that the evaluator names
+    std::string metric = "loss";         ///< "loss", a figure that the evaluator names, or how far its outputs move from the unchanged model's:
+                                         ///< "kl_divergence", "top1_agreement", "outputs_mae", "outputs_rmse"
     bit_goal goal = bit_goal::harm;
     std::size_t top_b = 1;               ///< flips to choose; 0: all that help
     bool go_on = false;                  ///< progressive: to top_b flips even where none helps; the plan ends at the best point all the same
     std::size_t flips_per_weight = 0;    ///< progressive: bits of one weight or scale, at most; 0: no limit
     bool crashes_first = false;          ///< flips after which a figure is not finite rank before all others; a progressive search ends with one
-    std::vector<std::string> metrics = {};  ///< more figures to record; any but the loss take a pass of their own over the data
+    std::vector<std::string> metrics = {};  ///< more figures to record; the evaluator's own take a pass of their own over the data, and changes of outputs another
     std::size_t shard = 0;               ///< independent: only candidates shard, shard + shard_count...
     std::size_t shard_count = 1;
     evaluation_options evaluation = {};  ///< batches, threads, progress, resume; its tensors are not used
@@ -118,6 +121,7 @@ struct bit_ranking
     std::string fingerprint = {};             ///< of the weights and the batches, without options.after
     evaluation_counts counts = {};            ///< with those of the model before the search
     double seconds = 0;
+    std::optional<flips_quality> quality = {};  ///< with flip_sets_of() the ranking, once measure_flips() has run
 };
 
 }  // namespace weightscope

@@ -14,6 +14,7 @@
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/scorers/bit_flipper.hpp>
 #include <weightscope/scorers/bit_gauge.hpp>
+#include <weightscope/scorers/bit_places.hpp>
 #include <weightscope/scorers/bit_ranking_result.hpp>
 #include <weightscope/scorers/bit_search_job.hpp>
 
@@ -42,7 +43,7 @@ public:
             next_,
             [&](any_evaluator& e, std::size_t item, std::span<double> out) {
                 weight_patch patch(e);
-                make_flips(e, patch, committed);
+                make_bit_flips(job_.flipper, e, patch, committed);
                 job_.flipper.apply(e, patch, job_.places[active[item - begin]], committed);
                 job_.gauge.compare(base_, job_.gauge.look(e), out);
                 patch.restore();
@@ -71,35 +72,32 @@ public:
     void finish() { runner_.finish(); }
 
 private:
-    void make_flips(any_evaluator& e, weight_patch& patch, const std::vector<bit_place>& flips) const
-    {
-        for (std::size_t i = 0; i < flips.size(); ++i)
-            job_.flipper.apply(e, patch, flips[i], std::span(flips).first(i));
-    }
-
     // All figures of the model before the search; those that are recorded come first in what changes are taken against.
     std::vector<std::vector<loss_value>> unchanged(const char* caller)
     {
         std::vector<std::string> all = {"loss"};
         for (const metric_info& info : job_.evaluator.metrics())
             all.push_back(info.name);
-        const bit_gauge everything(job_.evaluator, job_.gauge.batches(), all, caller);
+        for (const std::string& name : job_.gauge.output_names())
+            all.push_back(name);
+        const bit_gauge everything(job_.evaluator, job_.gauge.batches(), all, caller, job_.gauge.unchanged_outputs());
         weight_patch patch(job_.evaluator);
-        make_flips(job_.evaluator, patch, job_.after);
+        make_bit_flips(job_.flipper, job_.evaluator, patch, job_.after);
         const auto found = everything.look(job_.evaluator);
         patch.restore();
         std::vector<std::vector<loss_value>> base(job_.gauge.size());
         for (std::size_t i = 0; i < all.size(); ++i) {
             const loss_value sum = total(found[i]);
-            const bool better = i > 0 && job_.evaluator.metrics()[i - 1].higher_is_better;
-            result_.baseline.push_back({all[i], better, sum.count > 0 ? metric(sum.mean()) : metric::missing("nothing was counted")});
+            const double value = sum.count > 0 ? everything.value(i, sum) : 0;
+            result_.baseline.push_back(
+                {all[i], everything.infos()[i].higher_is_better, sum.count > 0 ? metric(value) : metric::missing("nothing was counted")});
             for (std::size_t m = 0; m < job_.gauge.size(); ++m)
                 if (job_.gauge.names()[m] == all[i]) {
                     require(result_.baseline.back().value.exists(), "{}: '{}' of the unchanged model does not exist: {}; expected a number", caller, all[i],
                             result_.baseline.back().value.reason);
                     base[m] = found[i];
                     if (m == 0)
-                        result_.start = result_.best = sum.mean();
+                        result_.start = result_.best = value;
                 }
         }
         return base;

@@ -17,10 +17,10 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/resume_file.hpp>
-#include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/bit_candidates.hpp>
 #include <weightscope/scorers/bit_flipper.hpp>
 #include <weightscope/scorers/bit_gauge.hpp>
+#include <weightscope/scorers/bit_places.hpp>
 #include <weightscope/scorers/bit_ranking_result.hpp>
 
 namespace weightscope::detail {
@@ -106,40 +106,13 @@ private:
         return names;
     }
 
-    // A number of the evaluator's weights, without a bit.
-    bit_place place_of(const std::string& name, std::size_t flat, const std::string& part, const std::string& who, const char* caller) const
-    {
-        const auto found = std::find_if(evaluator.weights().begin(), evaluator.weights().end(), [&](const weight_info& info) { return info.name == name; });
-        require(found != evaluator.weights().end(), "{}: {} is in '{}', which the evaluator has not", caller, who, printable(name));
-        const std::size_t tensor = storage_of(evaluator, static_cast<std::size_t>(found - evaluator.weights().begin()));
-        const std::size_t size = evaluator.weights()[tensor].size();
-        require(flat < size, "{}: {} is element {} of '{}', which has {}", caller, who, flat, printable(name), size);
-        flipper.require_same(tensor, flat, caller);
-        static_cast<void>(flipper.layout_of(tensor, part, caller));
-        const std::size_t weights = flipper.weights_of(tensor, part);
-        return {.tensor = tensor, .flat = flat, .part = part, .first = flat / weights * weights};
-    }
-
     void find_after(const char* caller)
     {
-        for (planned_flip& flip : options.after) {
-            const std::string who = fmt::format("flip {} of options.after", after.size());
-            bit_place place = place_of(flip.name, flip.flat, flip.part, who, caller);
-            place.bit = flip.bit;
-            const unsigned bits = flipper.layout_of(place.tensor, flip.part, caller).bits;
-            require(flip.bit < bits, "{}: {} is bit {} of a number of {}", caller, who, flip.bit, bits);
-            const bit_flip effect = flipper.effect(place, after);
-            require(!flip.old_code || *flip.old_code == effect.old_code,
-                    "{}: {} expects the code {:#x} in '{}'[{}], found {:#x}; the plan was made for another model",
-                    caller, who, flip.old_code.value_or(0), printable(flip.name), flip.flat, effect.old_code);
-            require(effect.outcome == flip_outcome::finite || effect.outcome == flip_outcome::unchanged,
-                    "{}: {} makes a weight NaN or Inf, on top of which nothing can be tried",
-                    caller, who);
-            flip.old_code = effect.old_code;
-            flip.new_code = effect.new_code;
-            flip.old_value = effect.old_value;
-            flip.new_value = effect.new_value;
-            after.push_back(std::move(place));
+        after = bit_places_of(evaluator, flipper, options.after, "options.after", caller);
+        for (std::size_t i = 0; i < after.size(); ++i) {
+            const flip_outcome outcome = flipper.effect(after[i], std::span(after).first(i)).outcome;
+            require(outcome == flip_outcome::finite || outcome == flip_outcome::unchanged,
+                    "{}: flip {} of options.after makes a weight NaN or Inf, on top of which nothing can be tried", caller, i);
         }
     }
 
@@ -150,7 +123,7 @@ private:
             seen.emplace(flipped.tensor, flipped.first, flipped.part, flipped.bit);
         for (std::size_t c = 0; c < candidates.size(); ++c) {
             const bit_candidate& candidate = candidates[c];
-            bit_place place = place_of(candidate.name, candidate.flat, candidate.part, fmt::format("candidate {}", numbers[c]), caller);
+            bit_place place = bit_place_of(evaluator, flipper, candidate.name, candidate.flat, candidate.part, fmt::format("candidate {}", numbers[c]), caller);
             place.candidate = c;
             for (const unsigned bit : bits_in(set, flipper.layout_of(place.tensor, place.part, caller)))
                 if ((one_bit.empty() || one_bit[numbers[c]] == bit) && seen.emplace(place.tensor, place.first, place.part, bit).second) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -39,7 +40,7 @@ struct bit_source
 struct bit_sources
 {
     std::vector<bit_source> tensors = {};
-    std::vector<std::string> passed_over = {};  // "model.codes (I32): codes of another tensor"
+    std::vector<std::string> passed_over = {};  // "model.scales (F16): codes or scales of ..."
 };
 
 inline bit_layout bit_layout_of_dtype(dtype type)
@@ -60,11 +61,15 @@ inline bit_sources bit_sources_of(const model& m)
         const bool plain = tensor.encoding.empty() && is_numeric(tensor.dtype);  // a decoder then only unpacks or turns
         const std::vector<bit_part> parts = tensor.part_of.empty() ? bit_parts(tensor) : std::vector<bit_part>();
         if (!tensor.part_of.empty()) {
-            pass_over("codes or scales of another tensor");
+            pass_over(fmt::format("codes or scales of '{}': what a flip does to its weights is known to their decoder alone; bits map tells what it "
+                                  "does to the number itself, and bits flip makes it",
+                                  printable(tensor.part_of)));
             continue;
         }
         if (parts.empty() && !plain) {
-            pass_over("its weights have no bits of their own that are known here");
+            const bool has_parts = std::any_of(m.tensors.begin(), m.tensors.end(), [&](const named_tensor& other) { return other.part_of == tensor.name; });
+            pass_over(has_parts ? "its bits are those of its codes and scales, which are tensors of their own"
+                                : "its weights have no bits of their own that are known here");
             continue;
         }
         source.parts = plain ? std::vector<bit_part>{{.name = "code", .layout = bit_layout_of_dtype(tensor.dtype)}} : parts;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <limits>
 #include <span>
@@ -16,6 +15,7 @@
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/mask.hpp>
 #include <weightscope/scorers/score_order.hpp>
+#include <weightscope/scorers/tensor_selection.hpp>
 #include <weightscope/scorers/weight_mask.hpp>
 
 namespace weightscope {
@@ -73,12 +73,11 @@ inline score_cut global_cut(std::span<const scored_tensor> tensors, const std::v
         removed[t] = 0;
         if (!taken[t])
             continue;
-        for (const double score : scores_of(tensors[t])) {
-            const std::uint64_t key = score_key(score);
-            const bool tied = key == cut.key && ties_left > 0;
-            ties_left -= tied ? 1 : 0;
-            removed[t] += key < cut.key || tied ? 1 : 0;
-        }
+        const double threshold = score_of_key(cut.key);
+        const chunk_selection found = sum_of(select_around(scores_of(tensors[t]), {.low = threshold, .high = threshold}, false, nullptr));
+        const std::size_t ties = std::min(found.inside_count, ties_left);
+        ties_left -= ties;
+        removed[t] = found.below + ties;
     }
     return cut;
 }

@@ -52,6 +52,7 @@ struct group_scores_result
     bool per_parameter = true;
     bool predicts_change = false;         ///< importance is a change of the mean loss
     std::size_t unscored_count = 0;       ///< groups whose importance is NaN; they are never removed
+    std::vector<double> standard_errors = {};  ///< [groups] of importance, over batches; NaN where it is not known, empty where none is
 };
 
 /// Scores of the weights of a tensor, row-major; empty where the method has none for it (Wanda for biases): then the tensor adds nothing.

@@ -5,10 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include <weightscope/core/error.hpp>
@@ -16,7 +15,8 @@
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/io/matrix_layout.hpp>
-#include <weightscope/scorers/score_order.hpp>
+#include <weightscope/scorers/group_choice.hpp>
+#include <weightscope/scorers/tensor_selection.hpp>
 #include <weightscope/scorers/weight_mask.hpp>
 
 namespace weightscope {
@@ -64,142 +64,68 @@ struct mask_result
 
 namespace detail {
 
+inline double share_of(std::size_t part, std::size_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0; }
+
+// Tells a mask what its scores gave.
+inline void take_choice(const group_choice& choice, mask_result& result)
+{
+    result.removed_count = choice.removed;
+    result.tied_count = choice.tied;
+    result.unscored_count = choice.unscored;
+    if (choice.removed > 0)
+        result.threshold = choice.threshold;
+    result.actual_ratio = share_of(choice.removed, result.mask.size());
+}
+
 // Removes `count` of the scores, or as many as there are without NaN.
 inline void remove_lowest(std::span<const double> scores, std::size_t count, mask_result& result)
 {
-    const std::size_t scored = scored_count(scores);
-    result.unscored_count += scores.size() - scored;
-    count = std::min(count, scored);
     result.mask = weight_mask(scores.size());
-    if (count == 0)
-        return;
-    const score_cut cut = find_cut(scores, count);
-    std::size_t ties_left = cut.tied_removed;
-    result.removed_count = remove_below(scores, cut, ties_left, result.mask);
-    result.tied_count = cut.tied_removed < cut.tied ? cut.tied : 0;
-    result.threshold = score_of_key(cut.key);
+    take_choice(remove_lowest(scores, count, result.mask), result);
 }
 
-inline double share_of(std::size_t part, std::size_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0; }
-
-// What a group of scores gave.
-struct group_choice
+// Goes through the rows of a matrix, or where it is turned through its columns: choose(scores, work, bits) sets the bits of each.
+template <class Choose>
+void choose_in_rows(std::span<const double> scores, std::size_t rows, bool turned, const Choose& choose, mask_result& result)
 {
-    std::size_t removed = 0, tied = 0, unscored = 0;
-    double threshold = -std::numeric_limits<double>::infinity();
-
-    group_choice& operator+=(const group_choice& other)
-    {
-        removed += other.removed;
-        tied += other.tied;
-        unscored += other.unscored;
-        threshold = std::max(threshold, other.threshold);
-        return *this;
-    }
-};
-
-// Marks the lowest `count` of a group's keys with 1, of equal ones the first; `work` is memory to sort in.
-inline group_choice choose_lowest(std::span<const std::uint64_t> keys, std::size_t count, std::vector<std::uint64_t>& work, std::span<std::uint8_t> marks)
-{
-    constexpr std::uint64_t not_scored = ~std::uint64_t{0};
-    group_choice choice;
-    choice.unscored = static_cast<std::size_t>(std::count(keys.begin(), keys.end(), not_scored));
-    choice.removed = std::min(count, keys.size() - choice.unscored);
-    std::fill(marks.begin(), marks.end(), std::uint8_t{0});
-    if (choice.removed == 0)
-        return choice;
-    work.assign(keys.begin(), keys.end());
-    std::nth_element(work.begin(), work.begin() + static_cast<std::ptrdiff_t>(choice.removed - 1), work.end());
-    const std::uint64_t cut = work[choice.removed - 1];
-    std::size_t below = 0, tied = 0;
-    for (const std::uint64_t key : keys) {
-        below += key < cut ? 1 : 0;
-        tied += key == cut ? 1 : 0;
-    }
-    std::size_t ties_left = choice.removed - below;
-    choice.tied = ties_left < tied ? tied : 0;
-    choice.threshold = score_of_key(cut);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        const bool first_of_tied = keys[i] == cut && ties_left > 0;
-        ties_left -= first_of_tied ? 1 : 0;
-        marks[i] = keys[i] < cut || first_of_tied ? 1 : 0;
-    }
-    return choice;
-}
-
-// The same where there are few keys, without sorting: each is compared with all.
-inline group_choice choose_lowest_of_few(std::span<const std::uint64_t> keys, std::size_t count, std::span<std::uint8_t> marks)
-{
-    group_choice choice;
-    for (const std::uint64_t key : keys)
-        choice.unscored += key == ~std::uint64_t{0} ? 1 : 0;
-    choice.removed = std::min(count, keys.size() - choice.unscored);
-    std::uint64_t cut = 0;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        std::size_t before = 0;
-        for (std::size_t j = 0; j < keys.size(); ++j)
-            before += keys[j] < keys[i] || (keys[j] == keys[i] && j < i) ? 1 : 0;
-        marks[i] = before < choice.removed ? 1 : 0;
-        cut = marks[i] != 0 ? std::max(cut, keys[i]) : cut;
-    }
-    if (choice.removed == 0)
-        return choice;
-    std::size_t tied = 0, tied_removed = 0;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        tied += keys[i] == cut ? 1 : 0;
-        tied_removed += keys[i] == cut ? marks[i] : std::size_t{0};
-    }
-    choice.tied = tied_removed < tied ? tied : 0;
-    choice.threshold = score_of_key(cut);
-    return choice;
-}
-
-inline weight_mask mask_of(std::span<const std::uint8_t> marks)
-{
-    weight_mask mask(marks.size());
-    const std::size_t words = mask.words().size(), at_once = chunk_elements / 64;
-    parallel_for((words + at_once - 1) / at_once, [&](std::size_t part) {
-        for (std::size_t word = part * at_once; word < std::min(words, (part + 1) * at_once); ++word) {
-            std::uint64_t bits = 0;
-            for (std::size_t i = 64 * word; i < std::min(marks.size(), 64 * word + 64); ++i)
-                bits |= std::uint64_t{marks[i]} << (i % 64);
-            mask.remove_word(word, bits);
-        }
-    });
-    return mask;
-}
-
-// Goes through groups of scores: group g has the elements first(g) + i · stride, i below `size`. choose(keys, work, marks) marks them.
-template <class First, class Choose>
-void choose_in_groups(std::span<const double> scores, std::size_t groups, std::size_t size, std::size_t stride, const First& first,
-                      const Choose& choose, mask_result& result)
-{
-    std::vector<std::uint8_t> marks(scores.size());
-    const std::size_t at_once = std::max<std::size_t>(chunk_elements / std::max<std::size_t>(size, 1), 1);
+    result.mask = weight_mask(scores.size());
+    const std::size_t cols = rows > 0 ? scores.size() / rows : 0, size = turned ? rows : cols, groups = turned ? cols : rows;
+    // 64 rows end where a word of the mask does; eight columns lie together
+    const std::size_t together = turned ? 8 : 64 / std::gcd<std::size_t, std::size_t>(size > 0 ? size : 64, 64);
+    const std::size_t at_once = (chunk_elements / std::max<std::size_t>(size, 1) + together) / together * together;
+    std::vector<std::uint8_t> marks(turned ? scores.size() : 0);
     const auto partials = map_chunks(groups, at_once, [&](std::size_t begin, std::size_t end) {
-        std::vector<std::uint64_t> keys(size), work;
-        std::vector<std::uint8_t> group_marks(size);
+        std::vector<double> columns(turned ? together * size : 0);
+        std::vector<std::uint64_t> bits((size + 63) / 64);
+        choice_work work;
         group_choice sum;
         for (std::size_t g = begin; g < end; ++g) {
-            const std::size_t at = first(g);
-            for (std::size_t i = 0; i < size; ++i)
-                keys[i] = score_key(scores[at + i * stride]);
-            sum += choose(std::span<const std::uint64_t>(keys), work, std::span<std::uint8_t>(group_marks));
-            for (std::size_t i = 0; i < size; ++i)
-                marks[at + i * stride] = group_marks[i];
+            std::span<const double> group;
+            if (turned) {
+                const std::size_t first = (g - begin) % together, count = std::min(together, end - g);
+                if (first == 0)
+                    for (std::size_t i = 0; i < size; ++i)
+                        for (std::size_t c = 0; c < count; ++c)
+                            columns[c * size + i] = scores[i * cols + g + c];
+                group = std::span<const double>(columns).subspan(first * size, size);
+            } else {
+                group = scores.subspan(g * size, size);
+            }
+            sum += choose(group, work, std::span<std::uint64_t>(bits));
+            if (turned)
+                for (std::size_t i = 0; i < size; ++i)
+                    marks[i * cols + g] = bits[i / 64] >> (i % 64) & 1;
+            else
+                remove_bits(result.mask, g * size, bits);
         }
         return sum;
     });
     group_choice total;
     for (const group_choice& choice : partials)
         total += choice;
-    result.mask = mask_of(marks);
-    result.removed_count = total.removed;
-    result.tied_count = total.tied;
-    result.unscored_count = total.unscored;
-    if (total.removed > 0)
-        result.threshold = total.threshold;
-    result.actual_ratio = share_of(total.removed, scores.size());
+    if (turned)
+        remove_marked(marks, result.mask);
+    take_choice(total, result);
 }
 
 }  // namespace detail
@@ -210,12 +136,12 @@ void choose_in_groups(std::span<const double> scores, std::size_t groups, std::s
 /// @param options  see mask_options
 /// @return         see mask_result; exactly as many as the ratio means, of equal scores those with the lowest index
 /// @throws std::invalid_argument  the ratio is not in [0, 1]
-/// @note           sorts only what begins with the same 16 bits as the last one removed; three passes as a rule
+/// @note           one pass as a rule: a sample says where the last one lies, and only what is near it is collected; two where scores are
+///                 much alike. The outcome does not depend on the sample.
 [[nodiscard]] inline mask_result select_tensor_mask(std::span<const double> scores, const mask_options& options = {})
 {
     mask_result result{.convention = "tensor", .target_ratio = options.ratio};
     detail::remove_lowest(scores, removed_count_for(options.ratio, scores.size(), options.rounding), result);
-    result.actual_ratio = detail::share_of(result.removed_count, scores.size());
     return result;
 }
 
@@ -235,12 +161,11 @@ void choose_in_groups(std::span<const double> scores, std::size_t groups, std::s
     mask_result result{.convention = "row", .target_ratio = options.ratio};
     const std::size_t cols = rows > 0 ? scores.size() / rows : 0;
     const bool turned = orientation == matrix_orientation::in_out;
-    const std::size_t groups = turned ? cols : rows, size = turned ? rows : cols;
-    const std::size_t count = removed_count_for(options.ratio, size, options.rounding);
-    detail::choose_in_groups(
-        scores, groups, size, turned ? cols : 1, [&](std::size_t g) { return turned ? g : g * cols; },
-        [count](std::span<const std::uint64_t> keys, std::vector<std::uint64_t>& work, std::span<std::uint8_t> marks) {
-            return detail::choose_lowest(keys, count, work, marks);
+    const std::size_t count = removed_count_for(options.ratio, turned ? rows : cols, options.rounding);
+    detail::choose_in_rows(
+        scores, rows, turned,
+        [count](std::span<const double> row, detail::choice_work& work, std::span<std::uint64_t> bits) {
+            return detail::choose_lowest(row, count, work, bits);
         },
         result);
     return result;

@@ -13,7 +13,9 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/scorers/group_choice.hpp>
 #include <weightscope/scorers/mask.hpp>
+#include <weightscope/scorers/nm_kernel.hpp>
 
 namespace weightscope {
 
@@ -87,20 +89,31 @@ struct nm_options
     const std::size_t removed = options.of - options.keep;
     const std::size_t tail_removed = options.tail == tail_policy::share ? tail * removed / options.of : 0;
     mask_result result{.convention = to_string(options), .target_ratio = detail::share_of(removed, options.of)};
-    detail::choose_in_groups(
-        scores, turned ? cols : rows, size, turned ? cols : 1, [&](std::size_t g) { return turned ? g : g * cols; },
-        [&](std::span<const std::uint64_t> keys, std::vector<std::uint64_t>& work, std::span<std::uint8_t> marks) {
-            constexpr std::size_t few = 16;
-            detail::group_choice sum;
-            for (std::size_t at = 0; at < keys.size(); at += options.of) {
-                const std::size_t block = std::min(options.of, keys.size() - at);
-                const std::size_t count = block == options.of ? removed : tail_removed;
-                sum += block <= few ? detail::choose_lowest_of_few(keys.subspan(at, block), count, marks.subspan(at, block))
-                                    : detail::choose_lowest(keys.subspan(at, block), count, work, marks.subspan(at, block));
-            }
-            return sum;
-        },
-        result);
+    const auto choose_blocks = [&](std::span<const double> row, detail::choice_work& work, std::span<std::uint64_t> bits) {
+        constexpr std::size_t few = 16;
+        detail::group_choice sum;
+        std::fill(bits.begin(), bits.end(), std::uint64_t{0});
+        std::vector<std::uint64_t> block_bits((options.of + 63) / 64);
+        for (std::size_t at = 0; at < row.size(); at += options.of) {
+            const std::span<const double> block = row.subspan(at, std::min(options.of, row.size() - at));
+            const std::size_t count = block.size() == options.of ? removed : tail_removed;
+            if (block.size() <= few)
+                block_bits[0] = detail::choose_lowest_of_few(block, count, sum);
+            else
+                sum += detail::choose_lowest(block, count, work, std::span(block_bits).first((block.size() + 63) / 64));
+            for (std::size_t i = 0; i < block.size(); ++i)
+                bits[(at + i) / 64] |= (block_bits[i / 64] >> (i % 64) & 1) << ((at + i) % 64);
+        }
+        return sum;
+    };
+    if (!turned && tail == 0 && (options.of == 4 || options.of == 8)) {
+        result.mask = weight_mask(scores.size());
+        detail::take_choice(options.of == 4 ? detail::choose_in_blocks<4>(scores, removed, result.mask)
+                                            : detail::choose_in_blocks<8>(scores, removed, result.mask),
+                            result);
+    } else {
+        detail::choose_in_rows(scores, rows, turned, choose_blocks, result);
+    }
     return result;
 }
 

@@ -162,6 +162,7 @@ private:
             result.push_back(none);
             result.back().gradients = true;
             result.back().fisher = fisher;
+            result.back().standard_errors = fisher;  // samples show them, batches do not
         }
         if (needs_.curvature && !fisher) {
             result.push_back(none);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,7 +20,9 @@
 #include <weightscope/scorers/ablation.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/group_scores.hpp>
+#include <weightscope/scorers/importance_plan.hpp>
 #include <weightscope/scorers/prune_collect.hpp>
+#include <weightscope/scorers/prune_evidence.hpp>
 #include <weightscope/scorers/prune_parts.hpp>
 #include <weightscope/scorers/prune_result.hpp>
 #include <weightscope/scorers/prune_scoring.hpp>
@@ -44,10 +47,14 @@ public:
 
     void score(const prune_method& method, prune_trial& trial) const
     {
+        trial.evidence.comparison = "global";
+        trial.evidence.normalisation = options_.group_scores.per_parameter ? "importance / parameters" : "none";
+        if (method.parts.size() > 1)
+            trial.evidence.normalisation = "parts / mean, " + trial.evidence.normalisation;
         if (method.score == prune_score::automatic)
             score_automatic(trial);
         else
-            trial.scores = scores_of(method);
+            trial.scores = scores_of(method, trial.evidence);
         trial.formula = trial.scores.formula;
         trial.unscored_count = trial.scores.unscored_count;
     }
@@ -58,20 +65,27 @@ public:
     }
 
 private:
-    group_scores_result scores_of(const prune_method& method) const
+    group_scores_result scores_of(const prune_method& method, prune_evidence& evidence) const
     {
         const bool vectorised = options_.group_scores.reduction == group_reduction::vectorised;
         if (method.score != prune_score::weights)
-            return method.score == prune_score::screening ? screened_scores(method) : measured_scores(method);
+            return method.score == prune_score::screening ? screened_scores(method, evidence) : measured_scores(method, evidence);
         if (method.parts.size() == 1 && method.parts[0].method == importance_method::random)
             return random_scores(method);
         if (vectorised)
             require(method.parts.size() == 1
                         && (method.parts[0].method == importance_method::taylor || method.parts[0].method == importance_method::taylor_2nd_signed),
                     "{}: the reduction vectorised needs terms with signs; take taylor or taylor_2nd_signed, not {}", prune_caller, method.name);
+        evidence_gatherer gatherer;
         group_scores_result result = score_groups(
-            groups_, [&](std::size_t t) { return vectorised ? scorer_.signed_terms(t, method) : scorer_.score(t, method).scores; },
+            groups_,
+            [&](std::size_t t) {
+                importance_result found = scorer_.score(t, method);
+                gatherer.add(t, found);
+                return vectorised ? scorer_.signed_terms(t, method) : std::move(found.scores);
+            },
             options_.group_scores, progress_);
+        gatherer.tell(evidence);
         const std::string one = vectorised && method.parts[0].method == importance_method::taylor ? "w g" : scorer_.formula(method);
         const char* words[] = {"Σ ", "mean ", "max ", "|Σ "};
         result.method = method.name;
@@ -97,7 +111,20 @@ private:
         return result;
     }
 
-    group_scores_result measured_scores(const prune_method& method) const
+    // What losses of the calibration data say.
+    void tell_losses(const group_scores_result& scores, prune_evidence& evidence) const
+    {
+        const prune_evaluator& calibration = sources_.calibration();
+        std::vector<std::size_t> batches(calibration.evaluator->batch_count());
+        std::iota(batches.begin(), batches.end(), std::size_t{0});
+        evidence.source = "evaluator";
+        evidence.batches = batches.size();
+        evidence.samples = samples_of(calibration.importance, batches);
+        evidence.relative_standard_error =
+            batches.size() > 1 ? relative_error_of(scores.importance, scores.standard_errors) : metric::missing("there is one batch");
+    }
+
+    group_scores_result measured_scores(const prune_method& method, prune_evidence& evidence) const
     {
         any_evaluator& evaluator = *sources_.calibration().evaluator;
         const std::vector<weight_group> gates = gates_of_eligible();
@@ -109,8 +136,15 @@ private:
                                    .formula = found.formula + " over the rows that shut the group",
                                    .per_parameter = options_.group_scores.per_parameter,
                                    .predicts_change = true};
-        for (std::size_t i = 0; i < eligible_.size(); ++i)
-            result.importance[first_[eligible_[i].family] + eligible_[i].unit] = found.scores[i];
+        if (found.origin.batches > 1)
+            result.standard_errors = result.importance;
+        for (std::size_t i = 0; i < eligible_.size(); ++i) {
+            const std::size_t g = first_[eligible_[i].family] + eligible_[i].unit;
+            result.importance[g] = found.scores[i];
+            if (found.origin.batches > 1)
+                result.standard_errors[g] = found.batch_errors[i];
+        }
+        tell_losses(result, evidence);
         finish_group_scores(groups_, result);
         result.unscored_count -= groups_.group_count() - eligible_.size();
         return result;
@@ -124,11 +158,11 @@ private:
         return gates;
     }
 
-    group_scores_result screened_scores(const prune_method& method) const
+    group_scores_result screened_scores(const prune_method& method, prune_evidence& evidence) const
     {
         prune_method by_weights = method;
         by_weights.score = prune_score::weights;
-        group_scores_result result = scores_of(by_weights);
+        group_scores_result result = scores_of(by_weights, evidence);
         const auto index = [&](std::size_t i) { return first_[eligible_[i].family] + eligible_[i].unit; };
         screening_options how = screening_for(groups_, eligible_, options_.selection);
         how.evaluation = evaluation();
@@ -139,8 +173,17 @@ private:
         }
         const screening_result found = screen(*sources_.calibration().evaluator, gates_of_eligible(), cheap, how, prune_caller);
         const screened_scores_result merged = merge_screened(found, how.costs);
-        for (std::size_t i = 0; i < eligible_.size(); ++i)
+        const std::string cheap_source = evidence.source;
+        result.standard_errors.assign(groups_.group_count(), std::numeric_limits<double>::quiet_NaN());
+        for (std::size_t i = 0; i < eligible_.size(); ++i) {
             result.importance[index(i)] = merged.importance[i];
+            result.standard_errors[index(i)] = merged.errors[i];
+        }
+        tell_losses(result, evidence);
+        if (cheap_source.find("evaluator") == std::string::npos && !cheap_source.empty())
+            evidence.source += ", " + cheap_source;
+        if (evidence.batches < 2)
+            result.standard_errors.clear();
         result.formula = fmt::format("L(w = 0) - L(w) over the rows that shut the group, for {} of {} groups, {} of them on all batches; for the others "
                                      "{:.3g} times {}",
                                      merged.measured_count, eligible_.size(), found.verified_count, merged.scale, result.formula);
@@ -200,7 +243,9 @@ private:
         const std::vector<prune_method> candidates = collector_.candidates();
         std::vector<group_scores_result> scores;
         for (const prune_method& candidate : candidates)
-            scores.push_back(scores_of(candidate));
+            scores.push_back(scores_of(candidate, trial.evidence));
+        tell_losses({}, trial.evidence);
+        trial.evidence.relative_standard_error = metric::missing("the parts are scored by methods of their own");
         group_scores_result& result = trial.scores;
         result = {.importance = std::vector<double>(groups_.group_count(), std::numeric_limits<double>::quiet_NaN()),
                   .method = "auto",

@@ -75,6 +75,17 @@ struct prune_validation
     validation_result result = {};
 };
 
+/// What scores were made of, and how sure they are.
+struct prune_evidence
+{
+    std::string comparison = {};     ///< whose scores compete: "global", "tensor", "row", "keep=2,of=4"
+    std::string normalisation = {};  ///< "none", "importance / parameters", "parts / mean"
+    std::string source = {};         ///< "evaluator", a file's name; empty: of nothing but the weights
+    std::size_t batches = 0;         ///< of calibration data
+    std::size_t samples = 0;         ///< in them; 0 where the evaluator does not count
+    metric relative_standard_error = metric::missing("the scores have no standard errors");  ///< √(Σ error² / Σ score²)
+};
+
 /// One way to prune, carried out.
 struct prune_trial
 {
@@ -95,6 +106,7 @@ struct prune_trial
     double seconds = 0;                 ///< for scores and choice
     double collecting_seconds = 0;      ///< that what it needs took to collect, which other methods may share
     metric peak_bytes = {};             ///< most memory of the process while it chose
+    prune_evidence evidence = {};
 };
 
 /// Cost of a study, known before it starts.

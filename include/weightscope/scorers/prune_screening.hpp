@@ -29,6 +29,7 @@ inline screening_options screening_for(const grouped_model& groups, const std::v
 struct screened_scores_result
 {
     std::vector<double> importance = {};  // one for each group
+    std::vector<double> errors = {};      // of them, over the batches; NaN where nothing was measured
     double scale = 1;                     // of the cheap scores, to be changes of the loss
     std::size_t measured_count = 0;
 };
@@ -36,7 +37,7 @@ struct screened_scores_result
 // What was measured, in the order that screening ends with, and what the cheap score says where it was not, brought to one scale.
 inline screened_scores_result merge_screened(const screening_result& found, const std::vector<double>& costs)
 {
-    screened_scores_result result{.importance = std::vector<double>(found.groups.size())};
+    screened_scores_result result{.importance = std::vector<double>(found.groups.size()), .errors = std::vector<double>(found.groups.size())};
     std::vector<double> ratios;
     for (const screened_group& g : found.groups)
         if (g.measured > 0 && g.cheap > 0)
@@ -48,6 +49,7 @@ inline screened_scores_result merge_screened(const screening_result& found, cons
         const double own = g.rounds > 0 ? g.measured / costs[g.group] : result.scale * g.cheap;
         last = std::isnan(own) ? last : std::max(last, own);  // those that got further go first, whatever fewer batches said
         result.importance[g.group] = std::isnan(own) ? own : last * costs[g.group];
+        result.errors[g.group] = g.batch_error;
         result.measured_count += g.rounds > 0 ? 1 : 0;
     }
     return result;

@@ -18,6 +18,7 @@
 #include <weightscope/scorers/mask.hpp>
 #include <weightscope/scorers/nm_mask.hpp>
 #include <weightscope/scorers/prune_collect.hpp>
+#include <weightscope/scorers/prune_evidence.hpp>
 #include <weightscope/scorers/prune_result.hpp>
 #include <weightscope/scorers/prune_scoring.hpp>
 #include <weightscope/scorers/prune_sources.hpp>
@@ -44,7 +45,14 @@ public:
         else
             trial.formula = scorer_.formula(method);
         trial.masks.resize(model_.tensors.size());
-        std::vector<mask_result> found = options_.unit == prune_unit::global ? global_masks(of_matrix, trial) : matrix_masks(of_matrix);
+        evidence_gatherer gatherer;
+        std::vector<mask_result> found =
+            options_.unit == prune_unit::global ? global_masks(of_matrix, trial, gatherer) : matrix_masks(of_matrix, gatherer);
+        gatherer.tell(trial.evidence);
+        trial.evidence.comparison = options_.unit == prune_unit::nm       ? to_string(options_.nm)
+                                    : options_.unit == prune_unit::weight ? "tensor"
+                                                                          : std::string(to_string(options_.unit));
+        trial.evidence.normalisation = method.parts.size() > 1 ? "parts / mean" : "none";
         std::uint64_t size = 0;
         for (std::size_t i = 0; i < matrices_.size(); ++i) {
             const named_tensor& tensor = model_.tensors[matrices_[i]];
@@ -72,7 +80,7 @@ private:
         return name && name->part <= block_part::attention_other ? "attention" : "feed-forward";
     }
 
-    std::vector<mask_result> matrix_masks(const std::vector<prune_method>& methods) const
+    std::vector<mask_result> matrix_masks(const std::vector<prune_method>& methods, evidence_gatherer& gatherer) const
     {
         std::vector<mask_result> result;
         double cost = 0;
@@ -83,30 +91,39 @@ private:
             const std::size_t t = matrices_[i];
             const named_tensor& tensor = model_.tensors[t];
             reporter.begun(tensor.name);
-            const std::vector<double> scores = scorer_.score(t, methods[i]).scores;
+            const importance_result scored = scorer_.score(t, methods[i]);
+            gatherer.add(t, scored);
+            const std::vector<double>& scores = scored.scores;
             const mask_options how{.ratio = options_.selection.ratio};
-            result.push_back(options_.unit == prune_unit::row  ? select_row_mask(scores, tensor.shape[0], how, scorer_.orientation(t))
-                             : options_.unit == prune_unit::nm ? select_nm_mask(scores, tensor.shape[0], options_.nm, scorer_.orientation(t))
+            const auto name = parse_block_name(tensor.name);
+            const bool stack = name && name->expert_stack && tensor.shape.size() == 3;  // [experts, out, in]
+            const std::size_t rows = stack ? tensor.shape[0] * tensor.shape[1] : tensor.shape[0];
+            result.push_back(options_.unit == prune_unit::row  ? select_row_mask(scores, rows, how, scorer_.orientation(t))
+                             : options_.unit == prune_unit::nm ? select_nm_mask(scores, rows, options_.nm, scorer_.orientation(t))
                                                                : select_tensor_mask(scores, how));
             reporter.finished(tensor.name, static_cast<double>(tensor.size()));
         }
         return result;
     }
 
-    std::vector<scored_tensor> scored(const std::vector<prune_method>& methods, const std::string& part) const
+    // The scores of a part's matrices, or of all.
+    std::vector<scored_tensor> scored(const std::vector<prune_method>& methods, const std::string& part, evidence_gatherer* gatherer = nullptr) const
     {
         std::vector<scored_tensor> result;
         for (std::size_t i = 0; i < matrices_.size(); ++i)
             if (part.empty() || part_of_matrix(i) == part)
-                result.push_back({.name = model_.tensors[matrices_[i]].name, .size = model_.tensors[matrices_[i]].size(), .scores = [this, &methods, i] {
-                                      return scorer_.score(matrices_[i], methods[i]).scores;
+                result.push_back({.name = model_.tensors[matrices_[i]].name, .size = model_.tensors[matrices_[i]].size(), .scores = [this, &methods, i, gatherer] {
+                                      importance_result found = scorer_.score(matrices_[i], methods[i]);
+                                      if (gatherer != nullptr)
+                                          gatherer->add(matrices_[i], found);
+                                      return std::move(found.scores);
                                   }});
         return result;
     }
 
-    std::vector<mask_result> global_masks(const std::vector<prune_method>& methods, prune_trial& trial) const
+    std::vector<mask_result> global_masks(const std::vector<prune_method>& methods, prune_trial& trial, evidence_gatherer& gatherer) const
     {
-        global_mask_result found = select_global_mask(scored(methods, {}), {.ratio = options_.selection.ratio, .most_per_tensor = options_.selection.most_per_layer});
+        global_mask_result found = select_global_mask(scored(methods, {}, &gatherer), {.ratio = options_.selection.ratio, .most_per_tensor = options_.selection.most_per_layer});
         trial.tied_count = found.tied_count;
         return std::move(found.tensors);
     }

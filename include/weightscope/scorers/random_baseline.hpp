@@ -12,7 +12,6 @@
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/scorers/importance.hpp>
 
@@ -30,9 +29,8 @@ inline importance_result score_random(const weight_source& weights, std::vector<
 {
     importance_result result{.shape = std::move(shape), .method = "random", .formula = "uniform in [0, 1)", .group = comparison_group::global};
     result.origin.seed = options.seed;
-    resize_large(result.scores, weights.size);
     const counter_random random(options.seed, "random importance", options.name);
-    const auto unscored = map_chunks(weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
+    const auto unscored = fill_large(result.scores, weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
         std::size_t count = 0;
         weights.read_double(weights.data, begin, end - begin, result.scores.data() + begin);
         for (std::size_t i = begin; i < end; ++i) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -11,8 +12,8 @@
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/large_vector.hpp>
-#include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/scorers/importance.hpp>
 
@@ -65,71 +66,110 @@ struct score_block
 template <score_form Form, bool Errors>
 struct score_kernel
 {
-    template <std::size_t Width>
-    [[gnu::always_inline]] static void run(const score_block& b, std::size_t begin, std::size_t end, score_sums& sums)
+    static constexpr bool has_gradient = Form != score_form::magnitude && Form != score_form::square;
+    static constexpr bool has_curvature = Form == score_form::bound || Form == score_form::difference;
+
+    template <class Real>
+    struct lane_sums
     {
-        constexpr bool has_gradient = Form != score_form::magnitude && Form != score_form::square;
-        constexpr bool has_curvature = Form == score_form::bound || Form == score_form::difference;
-        const double* __restrict weights = b.weights;
-        const double* __restrict gradients = b.gradients;
-        const double* __restrict curvatures = b.curvatures;
-        double* __restrict scores = b.scores;
-        double first_sum[Width] = {}, second_sum[Width] = {}, squares[Width] = {}, errors[Width] = {}, unscored[Width] = {};
-        for (std::size_t i = begin; i < end; i += Width)
-            for (std::size_t l = 0; l < Width; ++l) {
-                const double w = weights[i + l];
-                double first = 0, second = 0, score = 0;
-                if constexpr (has_gradient)
-                    first = w * gradients[i + l];
-                if constexpr (has_curvature) {
-                    double h = curvatures[i + l];
-                    if constexpr (Errors)
-                        h = b.curvature_errors && std::fabs(h) < b.resolution * b.curvature_errors[i + l] ? 0.0 : h;
-                    second = 0.5 * (w * w) * h;
-                }
-                if constexpr (Form == score_form::magnitude)
-                    score = std::fabs(w);
-                else if constexpr (Form == score_form::square)
-                    score = w * w;
-                else if constexpr (Form == score_form::taylor)
-                    score = std::fabs(first);
-                else if constexpr (Form == score_form::first)
-                    score = -first;
-                else if constexpr (Form == score_form::bound)
-                    score = std::fabs(first) + std::fabs(second);
-                else
-                    score = second - first;
-                const double zero = score - score;  // NaN where the score is not finite
-                const double usable = zero == 0 ? 1.0 : 0.0;
-                scores[i + l] = zero == 0 ? score : std::numeric_limits<double>::quiet_NaN();
-                unscored[l] += 1 - usable;
-                if constexpr (has_curvature) {
-                    first_sum[l] += zero == 0 ? std::fabs(first) : 0.0;
-                    second_sum[l] += zero == 0 ? std::fabs(second) : 0.0;
-                }
-                if constexpr (Errors) {
-                    const double e1 = b.gradient_errors ? w * b.gradient_errors[i + l] : 0.0;
-                    const double e2 = has_curvature && b.curvature_errors ? 0.5 * (w * w) * b.curvature_errors[i + l] : 0.0;
-                    const double variance = e1 * e1 + e2 * e2;
-                    squares[l] += zero == 0 ? score * score : 0.0;
-                    errors[l] += zero == 0 ? variance : 0.0;
-                    b.errors[i + l] = std::sqrt(variance);
-                }
+        Real first = {}, second = {}, squares = {}, errors = {}, unscored = {};
+    };
+
+    template <class Real>
+    [[gnu::always_inline]] static void load(const double* p, Real& x) { std::memcpy(&x, p, sizeof x); }
+
+    // The weights from number i on that Real holds: one or four.
+    template <class Real>
+    [[gnu::always_inline]] static void step(const score_block& b, std::size_t i, lane_sums<Real>& sums)
+    {
+        Real w, first = {}, second = {}, score = {};
+        load(b.weights + i, w);
+        if constexpr (has_gradient) {
+            Real g;
+            load(b.gradients + i, g);
+            first = w * g;
+        }
+        if constexpr (has_curvature) {
+            Real h;
+            load(b.curvatures + i, h);
+            if (Errors && b.curvature_errors) {
+                Real e, size = h;
+                load(b.curvature_errors + i, e);
+                take_magnitudes(size);
+                h = size < b.resolution * e ? Real{} : h;
             }
-        for (std::size_t l = 0; l < Width; ++l) {
-            sums.first += first_sum[l];
-            sums.second += second_sum[l];
-            sums.squares += squares[l];
-            sums.errors += errors[l];
-            sums.unscored += unscored[l];
+            second = 0.5 * (w * w) * h;
+        }
+        Real first_size = first, second_size = second;
+        take_magnitudes(first_size);
+        take_magnitudes(second_size);
+        if constexpr (Form == score_form::magnitude) {
+            score = w;
+            take_magnitudes(score);
+        } else if constexpr (Form == score_form::square)
+            score = w * w;
+        else if constexpr (Form == score_form::taylor)
+            score = first_size;
+        else if constexpr (Form == score_form::first)
+            score = -first;
+        else if constexpr (Form == score_form::bound)
+            score = first_size + second_size;
+        else
+            score = second - first;
+        const Real zero = score - score;  // NaN where the score is not finite
+        const Real kept = zero == 0 ? score : Real{} + std::numeric_limits<double>::quiet_NaN();
+        std::memcpy(b.scores + i, &kept, sizeof kept);
+        sums.unscored += zero == 0 ? Real{} : Real{} + 1.0;
+        if constexpr (has_curvature) {
+            sums.first += zero == 0 ? first_size : Real{};
+            sums.second += zero == 0 ? second_size : Real{};
+        }
+        if constexpr (Errors) {
+            Real e1 = {}, e2 = {};
+            if (b.gradient_errors) {
+                load(b.gradient_errors + i, e1);
+                e1 *= w;
+            }
+            if (has_curvature && b.curvature_errors) {
+                load(b.curvature_errors + i, e2);
+                e2 *= 0.5 * (w * w);
+            }
+            const Real variance = e1 * e1 + e2 * e2;
+            sums.squares += zero == 0 ? score * score : Real{};
+            sums.errors += zero == 0 ? variance : Real{};
+            std::memcpy(b.errors + i, &variance, sizeof variance);
+        }
+    }
+
+    [[gnu::always_inline]] static void add_lanes(const lane_sums<simd_vector<double>>& lanes, score_sums& sums)
+    {
+        for (std::size_t l = 0; l < 4; ++l) {
+            sums.first += lanes.first[l];
+            sums.second += lanes.second[l];
+            sums.squares += lanes.squares[l];
+            sums.errors += lanes.errors[l];
+            sums.unscored += lanes.unscored[l];
         }
     }
 
     [[gnu::always_inline]] void operator()(const score_block* block, score_sums* sums) const
     {
-        const std::size_t whole = block->count - block->count % lane_count;
-        run<lane_count>(*block, 0, whole, *sums);
-        run<1>(*block, whole, block->count, *sums);
+        const score_block b = *block;
+        lane_sums<simd_vector<double>> even, odd;
+        const std::size_t whole = b.count - b.count % 8;
+        for (std::size_t i = 0; i < whole; i += 8) {
+            step(b, i, even);
+            step(b, i + 4, odd);
+        }
+        add_lanes(even, *sums);
+        add_lanes(odd, *sums);
+        lane_sums<double> rest;
+        for (std::size_t i = whole; i < b.count; ++i)
+            step(b, i, rest);
+        *sums += {rest.first, rest.second, rest.squares, rest.errors, rest.unscored};
+        if constexpr (Errors)
+            for (std::size_t i = 0; i < b.count; ++i)
+                b.errors[i] = std::sqrt(b.errors[i]);
     }
 };
 
@@ -147,7 +187,7 @@ struct score_inputs
 template <score_form Form, bool Errors>
 score_sums fill_scores(const weight_source& weights, const score_inputs& inputs, std::vector<double>& scores, std::vector<double>* errors)
 {
-    const auto partials = map_chunks(weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
+    const auto partials = fill_large(scores, weights.size, chunk_elements, [&](std::size_t begin, std::size_t end) {
         constexpr std::size_t most = 1024;  // six arrays of them fit into 48 KiB
         std::vector<double> memory(6 * most);
         const auto part = [&](const importance_values* values, std::size_t slot, std::size_t at, std::size_t count) -> const double* {
@@ -184,11 +224,10 @@ score_sums fill_scores(const weight_source& weights, const score_inputs& inputs,
 template <score_form Form>
 void score_into(importance_result& result, const weight_source& weights, const score_inputs& inputs, bool keep_errors)
 {
-    resize_large(result.scores, weights.size);
     score_sums sums;
     if (inputs.gradient_errors || inputs.curvature_errors) {
         if (keep_errors)
-            resize_large(result.standard_errors, weights.size);
+            result.standard_errors.resize(weights.size);
         sums = fill_scores<Form, true>(weights, inputs, result.scores, keep_errors ? &result.standard_errors : nullptr);
         result.relative_standard_error = sums.squares > 0 ? metric(std::sqrt(sums.errors / sums.squares)) : metric::missing("all scores are 0");
     } else {

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/scorers/score_selection.hpp>
 #include <weightscope/scorers/weight_mask.hpp>
 
 namespace weightscope::detail {
@@ -140,59 +138,23 @@ inline score_cut find_cut(std::span<const double> scores, std::size_t rank)
     return selector.cut();
 }
 
-// Bits of 64 scores, or fewer at the end, that are below a key, and of those that are equal to it.
-struct score_bits
-{
-    std::uint64_t below = 0, tied = 0;
-};
-
-struct score_bits_kernel
-{
-    // Numbers order as their keys do, and NaN is neither below nor equal. Eight lanes take turns: lane l has the bits l, l + 8...
-    [[gnu::always_inline]] score_bits operator()(const double* scores, std::size_t count, double cut) const
-    {
-        score_bits bits;
-        if (count < 64) {
-            for (std::size_t i = 0; i < count; ++i) {
-                bits.below |= std::uint64_t{scores[i] < cut} << i;
-                bits.tied |= std::uint64_t{scores[i] == cut} << i;
-            }
-            return bits;
-        }
-        std::uint64_t below[8] = {}, tied[8] = {}, bit[8];
-        for (std::size_t l = 0; l < 8; ++l)
-            bit[l] = std::uint64_t{1} << l;
-        for (std::size_t i = 0; i < 64; i += 8)
-            for (std::size_t l = 0; l < 8; ++l) {
-                below[l] |= scores[i + l] < cut ? bit[l] : 0;
-                tied[l] |= scores[i + l] == cut ? bit[l] : 0;
-                bit[l] <<= 8;
-            }
-        for (std::size_t l = 0; l < 8; ++l) {
-            bits.below |= below[l];
-            bits.tied |= tied[l];
-        }
-        return bits;
-    }
-};
-
 // Removes what is below the cut, and of what is equal to it the first ones while `ties_left` lasts. Returns how many it removed.
 inline std::size_t remove_below(std::span<const double> scores, const score_cut& cut, std::size_t& ties_left, weight_mask& mask)
 {
     static_assert(chunk_elements % 64 == 0);
+    constexpr std::size_t chunk_words = chunk_elements / 64;
     const double threshold = score_of_key(cut.key);
-    const auto for_each_word = [&](std::size_t begin, std::size_t end, const auto& f) {
-        for (std::size_t at = begin; at < end; at += 64)
-            f(at / 64, dispatch(score_bits_kernel{}, scores.data() + at, std::min<std::size_t>(64, end - at), threshold));
+    const auto bits_of = [&](std::size_t begin, std::size_t end, std::vector<std::uint64_t>& below, std::vector<std::uint64_t>& tied) {
+        below.resize((end - begin + 63) / 64);
+        tied.resize(below.size());
+        dispatch(score_bits_kernel{}, scores.data() + begin, end - begin, threshold, threshold, below.data(), tied.data());
     };
     const auto counts = map_chunks(scores.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
-        std::array<std::size_t, 2> count = {};  // below, tied
-        for_each_word(begin, end, [&](std::size_t word, const score_bits& bits) {
-            mask.remove_word(word, bits.below);
-            count[0] += static_cast<std::size_t>(std::popcount(bits.below));
-            count[1] += static_cast<std::size_t>(std::popcount(bits.tied));
-        });
-        return count;
+        std::vector<std::uint64_t> below, tied;
+        bits_of(begin, end, below, tied);
+        for (std::size_t word = 0; word < below.size(); ++word)
+            mask.remove_word(begin / 64 + word, below[word]);
+        return std::array<std::size_t, 2>{bit_count(below), bit_count(tied)};
     });
     std::size_t removed = 0;
     std::vector<std::size_t> ties;  // that each chunk removes
@@ -203,27 +165,37 @@ inline std::size_t remove_below(std::span<const double> scores, const score_cut&
     }
     parallel_for(ties.size(), [&](std::size_t chunk) {
         std::size_t left = ties[chunk];
+        if (left == 0)
+            return;
         const std::size_t begin = chunk * chunk_elements, end = std::min(begin + chunk_elements, scores.size());
-        if (left > 0)
-            for_each_word(begin, end, [&](std::size_t word, score_bits bits) {
-                for (; left > 0 && bits.tied != 0; --left, bits.tied &= bits.tied - 1)
-                    mask.remove_word(word, bits.tied & (0 - bits.tied));  // the lowest bit
-            });
+        std::vector<std::uint64_t> below, tied;
+        bits_of(begin, end, below, tied);
+        for (std::size_t word = 0; word < tied.size() && left > 0; ++word)
+            mask.remove_word(chunk * chunk_words + word, lowest_bits(tied[word], left));
     });
     return removed;
 }
 
+struct count_unscored_kernel
+{
+    [[gnu::always_inline]] std::size_t operator()(const double* scores, std::size_t count) const
+    {
+        std::uint64_t unscored = 0;
+        for (std::size_t i = 0; i < count; ++i)
+            unscored += scores[i] != scores[i] ? 1 : 0;
+        return unscored;
+    }
+};
+
+// How many are not NaN.
 inline std::size_t scored_count(std::span<const double> scores)
 {
     const auto counts = map_chunks(scores.size(), chunk_elements, [&](std::size_t begin, std::size_t end) {
-        std::size_t count = 0;
-        for (const double score : scores.subspan(begin, end - begin))
-            count += score == score ? 1 : 0;
-        return count;
+        return dispatch(count_unscored_kernel{}, scores.data() + begin, end - begin);
     });
-    std::size_t total = 0;
+    std::size_t total = scores.size();
     for (const std::size_t count : counts)
-        total += count;
+        total -= count;
     return total;
 }
 

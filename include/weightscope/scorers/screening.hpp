@@ -34,6 +34,7 @@ struct screened_group
     double measured = std::numeric_limits<double>::quiet_NaN();  ///< change of the mean loss in the last round it took part in; NaN: in none
     std::size_t rounds = 0;    ///< that it took part in
     std::size_t batches = 0;   ///< of the last of them
+    double batch_error = std::numeric_limits<double>::quiet_NaN();  ///< standard error of measured over them; NaN for one batch
 };
 
 struct screening_result
@@ -104,6 +105,7 @@ inline screening_result screen(any_evaluator& evaluator, std::span<const weight_
         for (std::size_t i = 0; i < round.groups; ++i) {
             result.groups[i].measured = effects.groups[i].removal;
             result.groups[i].batches = round.batches;
+            result.groups[i].batch_error = effects.groups[i].removal_batch_error;
             ++result.groups[i].rounds;
         }
         std::stable_sort(result.groups.begin(), result.groups.begin() + static_cast<std::ptrdiff_t>(round.groups),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -14,8 +15,8 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/simd.hpp>
 #include <weightscope/io/activation_statistics.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/printable.hpp>
@@ -88,46 +89,51 @@ inline std::vector<double> activation_figures(const activation_statistics& stati
 template <std::size_t Step>
 struct product_kernel
 {
-    template <std::size_t Width>
-    [[gnu::always_inline]] static double run(const double* __restrict weights, const double* __restrict factors, std::size_t begin,
-                                             std::size_t end, double* __restrict scores)
+    // The weights from number i on that Real holds: one or four.
+    template <class Real>
+    [[gnu::always_inline]] static void step(const double* weights, const double* factors, std::size_t i, double* scores, Real& unscored)
     {
-        double unscored[Width] = {};
-        for (std::size_t i = begin; i < end; i += Width)
-            for (std::size_t l = 0; l < Width; ++l) {
-                const double score = std::fabs(weights[i + l]) * factors[Step * (i + l)];
-                const double zero = score - score;
-                scores[i + l] = zero == 0 ? score : std::numeric_limits<double>::quiet_NaN();
-                unscored[l] += zero == 0 ? 0.0 : 1.0;
-            }
-        double sum = 0;
-        for (std::size_t l = 0; l < Width; ++l)
-            sum += unscored[l];
-        return sum;
+        Real w, factor = Real{} + *factors;
+        std::memcpy(&w, weights + i, sizeof w);
+        if constexpr (Step == 1)
+            std::memcpy(&factor, factors + i, sizeof factor);
+        take_magnitudes(w);
+        const Real score = w * factor, zero = score - score;  // NaN where the score is not finite
+        const Real kept = zero == 0 ? score : Real{} + std::numeric_limits<double>::quiet_NaN();
+        std::memcpy(scores + i, &kept, sizeof kept);
+        unscored += zero == 0 ? Real{} : Real{} + 1.0;
     }
 
     [[gnu::always_inline]] double operator()(const double* weights, const double* factors, std::size_t count, double* scores) const
     {
-        const std::size_t whole = count - count % lane_count;
-        return run<lane_count>(weights, factors, 0, whole, scores) + run<1>(weights, factors, whole, count, scores);
+        simd_vector<double> lanes = {};
+        double unscored = 0;
+        const std::size_t whole = count - count % 4;
+        for (std::size_t i = 0; i < whole; i += 4)
+            step(weights, factors, i, scores, lanes);
+        for (std::size_t i = whole; i < count; ++i)
+            step(weights, factors, i, scores, unscored);
+        return unscored + lanes[0] + lanes[1] + lanes[2] + lanes[3];
     }
 };
 
-// scores[r, c] = |w[r, c]| · (by_row ? factors[r] : factors[c]); returns how many could not be computed.
-inline std::size_t scale_matrix(const matrix_source& matrix, const std::vector<double>& factors, bool by_row, std::vector<double>& scores)
+// Fills empty scores: [r, c] = |w[r, c]| · (by_row ? factors[r] : factors[c]), where the matrices of a stack have factors of their own.
+// Returns how many could not be computed.
+inline std::size_t scale_matrix(const matrix_source& matrix, const std::vector<double>& factors, bool by_row, std::size_t stack, std::vector<double>& scores)
 {
-    const std::size_t cols = matrix.cols, rows_at_once = std::max<std::size_t>(chunk_elements / std::max<std::size_t>(cols, 1), 1);
-    const auto partials = map_chunks(matrix.rows, rows_at_once, [&](std::size_t first, std::size_t last) {
+    const std::size_t cols = matrix.cols, piece = std::max<std::size_t>(std::max<std::size_t>(chunk_elements / std::max<std::size_t>(cols, 1), 1) * cols, 1);
+    const std::size_t of_one = std::max<std::size_t>(matrix.rows / stack, 1);  // rows of a matrix
+    const auto partials = fill_large(scores, matrix.elements.size, piece, [&](std::size_t begin, std::size_t end) {
         constexpr std::size_t most = 2048;
         std::vector<double> weights(std::min(most, cols));
         double unscored = 0;
-        for (std::size_t row = first; row < last; ++row)
+        for (std::size_t row = begin / cols; row < end / cols; ++row)
             for (std::size_t col = 0; col < cols; col += most) {
                 const std::size_t count = std::min(most, cols - col), at = row * cols + col;
                 matrix.elements.read_double(matrix.elements.data, at, count, weights.data());
                 const double* w = weights.data();
                 unscored += by_row ? dispatch(product_kernel<0>{}, w, factors.data() + row, count, scores.data() + at)
-                                   : dispatch(product_kernel<1>{}, w, factors.data() + col, count, scores.data() + at);
+                                   : dispatch(product_kernel<1>{}, w, factors.data() + row / of_one * cols + col, count, scores.data() + at);
             }
         return unscored;
     });
@@ -146,7 +152,8 @@ inline importance_result score_wanda(const matrix_source& matrix, std::vector<st
     require(!turned || shape.size() == 2, "{}: weights of rank {} cannot be [in, out], expected rank 2", caller, shape.size());
     std::vector<double> factors = activation_figures(*info.activations, options.figure, info.sequences, caller);
     const std::size_t inputs = turned ? matrix.rows : matrix.cols, channels = turned ? matrix.rows : shape[1];
-    require(factors.size() == inputs || factors.size() == channels,
+    const bool stacked = shape.size() == 3 && factors.size() != inputs && factors.size() != channels && factors.size() == shape[0] * shape[2];
+    require(factors.size() == inputs || factors.size() == channels || stacked,
             "{}: the statistics of '{}' are of {} inputs, but the weights have {}", caller, printable(info.activations->tensor), factors.size(),
             inputs == channels ? std::to_string(inputs) : std::to_string(inputs) + ", or " + std::to_string(channels) + " channels");
 
@@ -154,14 +161,15 @@ inline importance_result score_wanda(const matrix_source& matrix, std::vector<st
     result.formula = "|w| " + std::string(name_of(options.figure));
     result.origin = info.origin;
     result.dead_input_count = static_cast<std::size_t>(std::count(factors.begin(), factors.end(), 0.0));
-    if (factors.size() != inputs) {  // of channels of a convolution: each stands for all places of the kernel
+    if (!stacked && factors.size() != inputs) {  // of channels of a convolution: each stands for all places of the kernel
         std::vector<double> spread;
         for (const double x : factors)
             spread.insert(spread.end(), inputs / channels, x);
         factors = std::move(spread);
     }
-    resize_large(result.scores, matrix.elements.size);
-    result.unscored_count = scale_matrix(matrix, factors, turned, result.scores);
+    result.unscored_count = stacked ? scale_matrix({matrix.elements, result.shape[0] * result.shape[1], result.shape[2]}, factors, false,
+                                                   result.shape[0], result.scores)
+                                    : scale_matrix(matrix, factors, turned, 1, result.scores);
     return result;
 }
 
@@ -174,8 +182,9 @@ inline importance_result score_wanda(const matrix_source& matrix, std::vector<st
 /// Scores compare within a row of [out, in], the weights of one output: select_row_mask() goes with them.
 ///
 /// @param weights  rank 2 or more, [out, in, kernel...]
-/// @param info     with activations: one number for each of the in · kernel inputs, or for each of the `in` channels. Those of an imatrix
-///                 file are sums of squares, which l2 and rms are made of.
+/// @param info     with activations: one number for each of the in · kernel inputs, or for each of the `in` channels; for a stack of
+///                 experts [experts, out, in] one for each input of each expert. Those of an imatrix file are sums of squares, which l2
+///                 and rms are made of.
 /// @param options  see wanda_options
 /// @return         see importance_result; dead_input_count says how many columns have score 0 because their input was always 0
 /// @throws std::invalid_argument  info has no activations, not those that the figure needs, or not as many as the weights have inputs

@@ -143,7 +143,7 @@ inline std::vector<plan_option> options_of_item(const quantization_study_result&
     std::vector<plan_option> result;
     for (const std::string& name : names) {
         const std::optional<plan_option> option = plan_option_of(study, losses, item, candidate_scheme(study.schemes, name), options, latencies);
-        const bool may_lack = options.loss == allocation_loss::given || options.loss == allocation_loss::measured || options.latency;
+        const bool may_lack = is_table(options.loss) || options.latency;
         require(option.has_value() || may_lack, "{}: the loss of {} is not known", plan_caller, name);
         if (option)
             result.push_back(*option);
@@ -177,6 +177,18 @@ inline std::vector<plan_item> make_plan_items(const quantization_study_result& s
         items.push_back(std::move(item));
     }
     return items;
+}
+
+// The variant of a study that gives every item of a plan one of its options.
+inline variant_result variant_of_choices(const allocation_plan& plan, const std::vector<std::size_t>& choices, std::string name)
+{
+    std::vector<std::size_t> scheme_of_layer(plan.study.layers.size(), kept_as_stored);
+    for (std::size_t g = 0; g < plan.items.size(); ++g)
+        for (const std::size_t i : plan.items[g].layers)
+            scheme_of_layer[i] = plan.items[g].options[choices[g]].scheme;
+    return make_variant(plan.study, std::move(name), false, [&](const study_layer&, std::size_t i) {
+        return layer_pick{.scheme = scheme_of_layer[i], .reason = scheme_of_layer[i] == kept_as_stored ? "by plan" : ""};
+    });
 }
 
 }  // namespace weightscope::detail

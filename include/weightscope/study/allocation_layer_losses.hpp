@@ -1,8 +1,11 @@
 #pragma once
-// What quantizing one layer alone does to a model's loss.
+// What quantizing one layer alone does to a model's loss, or to its outputs.
 
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +16,7 @@
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/dtype.hpp>
@@ -90,32 +94,92 @@ inline uncertain_value allocation_rise(const std::vector<loss_value>& before, co
     return {mean, before.size() > 1 ? std::sqrt(squares * batches / (batches - 1)) / count : 0};
 }
 
-inline allocation_sources allocation_layer_losses(any_evaluator& evaluator, const model& m, const allocation_plan_options& options, const progress_callback& progress)
+// What a batch loses by a change of weights: its loss, or how far its outputs are from what they were. Those are kept where they fit into
+// memory, and made again where not.
+class allocation_meter
 {
-    const std::vector<std::size_t> batches = chosen_batches(evaluator, {}, allocation_measures_caller);
-    const allocation_measured_layers of(m, options);
-    const std::size_t calls = batches.size() * (1 + of.firsts.size() * of.schemes.size());
-    progress_reporter reporter(progress, calls, static_cast<double>(calls));
-    const auto run = [&] {
+public:
+    allocation_meter(any_evaluator& evaluator, allocation_loss loss, progress_reporter& progress)
+        : evaluator_(evaluator), batches_(chosen_batches(evaluator, {}, allocation_measures_caller)), outputs_(loss == allocation_loss::kl_divergence),
+          progress_(progress)
+    {
+        for (const std::size_t batch : batches_) {
+            if (!outputs_) {
+                before_.push_back(evaluator_.loss(batch));
+            } else {
+                model_outputs original = evaluator_.outputs(batch);
+                before_.push_back({0, static_cast<double>(original.rows)});
+                kept_bytes_ += original.values.size() * sizeof(float);
+                if (kept_bytes_ <= most_kept_bytes)
+                    kept_.push_back(std::move(original));
+            }
+            progress_.finished("forward passes", 1);
+        }
+        require_usable(total(before_), allocation_measures_caller);
+    }
+
+    const std::vector<loss_value>& before() const { return before_; }
+
+    // @param change  writes weights; false where there are none to write, and then nothing is run
+    std::optional<std::vector<loss_value>> after(const std::function<bool(weight_patch&)>& change)
+    {
         std::vector<loss_value> losses;
-        for (const std::size_t batch : batches) {
-            losses.push_back(evaluator.loss(batch));
-            reporter.finished("forward passes", 1);
+        for (std::size_t b = 0; b < batches_.size();) {
+            std::optional<model_outputs> original;
+            if (outputs_ && b >= kept_.size())
+                original = evaluator_.outputs(batches_[b]);
+            weight_patch patch(evaluator_);
+            if (!change(patch))
+                return std::nullopt;
+            for (const std::size_t end = original ? b + 1 : outputs_ ? kept_.size() : batches_.size(); b < end; ++b) {
+                losses.push_back(outputs_ ? divergence(original ? *original : kept_[b], evaluator_.outputs(batches_[b])) : evaluator_.loss(batches_[b]));
+                progress_.finished("forward passes", 1);
+            }
+            patch.restore();
         }
         return losses;
-    };
-    allocation_sources sources{.name = fmt::format("measured on {} batch{}", batches.size(), batches.size() == 1 ? "" : "es")};
+    }
+
+private:
+    static constexpr std::size_t most_kept_bytes = 1'000'000'000;
+
+    static loss_value divergence(const model_outputs& original, const model_outputs& changed)
+    {
+        output_comparer comparer;
+        comparer.add(original, changed);
+        const output_comparison result = comparer.result();
+        const auto rows = static_cast<double>(original.rows);
+        const bool finite = result.non_finite_rows == 0 && result.kl_divergence.exists();
+        return {finite ? result.kl_divergence.value * rows : std::numeric_limits<double>::infinity(), rows};
+    }
+
+    any_evaluator& evaluator_;
+    std::vector<std::size_t> batches_;
+    bool outputs_;
+    progress_reporter& progress_;
+    std::vector<loss_value> before_ = {};
+    std::vector<model_outputs> kept_ = {};  // of the first batches
+    std::size_t kept_bytes_ = 0;
+};
+
+inline allocation_sources allocation_layer_losses(any_evaluator& evaluator, const model& m, const allocation_plan_options& options, const progress_callback& progress)
+{
+    require(options.loss != allocation_loss::kl_divergence || evaluator.supports_outputs(),
+            "{}: the evaluator has no outputs, which options.loss = kl_divergence compares; expected measured", allocation_measures_caller);
+    const std::size_t batches = evaluator.batch_count();
+    const allocation_measured_layers of(m, options);
+    const std::size_t calls = batches * (1 + of.firsts.size() * of.schemes.size());
+    progress_reporter reporter(progress, calls, static_cast<double>(calls));
+    allocation_sources sources{.name = fmt::format("measured on {} batch{}", batches, batches == 1 ? "" : "es")};
     with_threads(options.threads, [&] {
-        const std::vector<loss_value> before = run();
-        require_usable(total(before), allocation_measures_caller);
+        allocation_meter meter(evaluator, options.loss, reporter);
         std::vector<std::string> broken;
         for (const std::size_t first : of.firsts)
             for (const scheme& s : of.schemes) {
-                weight_patch patch(evaluator);
-                if (!write_allocation_layer(patch, evaluator.weights(), m, of, first, s))
+                const auto after = meter.after([&](weight_patch& patch) { return write_allocation_layer(patch, evaluator.weights(), m, of, first, s); });
+                if (!after)
                     continue;
-                const uncertain_value rise = allocation_rise(before, run());
-                patch.restore();
+                const uncertain_value rise = allocation_rise(meter.before(), *after);
                 const std::string& name = of.layers[first].layer.name;
                 if (std::isfinite(rise.value) && std::isfinite(rise.standard_error))
                     sources.losses.emplace(std::pair(name, to_string(s)), rise);
@@ -126,7 +190,7 @@ inline allocation_sources allocation_layer_losses(any_evaluator& evaluator, cons
             sources.notes.push_back(fmt::format("the loss is not finite with {}{}: no plan takes that", broken.front(),
                                                 broken.size() > 1 ? fmt::format(" and {} more", broken.size() - 1) : ""));
     });
-    if (batches.size() == 1)
+    if (batches == 1)
         sources.notes.push_back("one batch shows no standard errors: give more data, or a smaller batch size");
     return sources;
 }

@@ -152,7 +152,7 @@ inline layer_losses plan_losses_of(const located_layer& located, const study_lay
 {
     if (loss == allocation_loss::error || loss == allocation_loss::relative_error)
         return plan_plain_losses(layer, loss, {});
-    if (loss == allocation_loss::given || loss == allocation_loss::measured) {
+    if (is_table(loss)) {
         layer_losses result;
         for (const scheme& s : schemes) {
             const auto found = sources.losses.find({layer.name, to_string(s)});

@@ -98,13 +98,13 @@ inline allocation_sources measure_allocation(const importance_evaluator& asked, 
 {
     require(how.probes >= 2, "{}: options.probes is {}, expected 2 or more", allocation_measures_caller, how.probes);
     any_evaluator& evaluator = *asked.evaluator;
-    if (options.loss == allocation_loss::measured)
+    if (options.loss == allocation_loss::measured || options.loss == allocation_loss::kl_divergence)
         return allocation_layer_losses(evaluator, m, options, progress);
     const bool curvature = options.loss == allocation_loss::curvature, fisher = options.loss == allocation_loss::fisher;
     if (curvature && !how.diagonal)
         return allocation_traces(evaluator, m, options, how, progress);
     const bool activations = options.loss == allocation_loss::activation_error || options.loss == allocation_loss::relative_activation_error;
-    require(curvature || fisher || activations, "{}: options.loss is {}, which needs no evaluator; expected measured, curvature, fisher or an error of activations",
+    require(curvature || fisher || activations, "{}: options.loss is {}, which needs no evaluator; expected measured, kl_divergence, curvature, fisher or an error of activations",
             allocation_measures_caller, to_string(options.loss));
     importance_options collect{.activations = activations, .gradients = false, .fisher = fisher, .hessian = curvature};
     collect.curvature.max_probes = how.probes;
@@ -124,7 +124,9 @@ inline allocation_sources measure_allocation(const importance_evaluator& asked, 
 
 }  // namespace detail
 
-/// What measuring the losses of a plan's layers will take: for `allocation_loss::measured`.
+/// What measuring the losses of a plan's layers will take: for `allocation_loss::measured` and `kl_divergence`.
+///
+/// Outputs of the unchanged model are kept up to 1 GB; of each batch beyond that they are made again for every layer and format.
 [[nodiscard]] inline allocation_measures_plan plan_allocation_measures(std::size_t batches, const model& m, const allocation_plan_options& options)
 {
     const detail::allocation_measured_layers of(m, options);
@@ -140,13 +142,15 @@ inline allocation_sources measure_allocation(const importance_evaluator& asked, 
 ///
 ///     measured                   the rise of the loss with one layer alone quantized, for every layer and format, with its standard error
 ///                                over the batches
+///     kl_divergence              the same for the divergence of the outputs from those of the unchanged model: far less noise in as few batches
 ///     curvature                  the trace of the Hessian in every tensor, or its diagonal, with standard errors over the probes
 ///     fisher                     the diagonal of the empirical Fisher information
 ///     (relative_)activation_error  what the inputs of layers look like
 ///
 /// Weights are changed in place and put back.
 ///
-/// @param evaluator  of this model: tensors are found by name. A forward_evaluator is enough for `measured` and traces
+/// @param evaluator  of this model: tensors are found by name. A forward_evaluator is enough for `measured` and traces, an
+///                   output_evaluator for kl_divergence
 /// @param m          see open_model
 /// @param options    of the plan; layers that are kept are not measured
 /// @param how        see allocation_measures_options
@@ -154,7 +158,7 @@ inline allocation_sources measure_allocation(const importance_evaluator& asked, 
 /// @return           for plan_allocation(); layers that the evaluator does not have are left out
 /// @throws std::invalid_argument  the evaluator lacks what the loss needs, or has a tensor in another shape or type
 /// @throws cancelled              the callback returned false
-/// @note   measured: batches · (1 + layers · formats) losses, see plan_allocation_measures()
+/// @note   measured, kl_divergence: batches · (1 + layers · formats) losses, see plan_allocation_measures()
 template <class E>
 [[nodiscard]] allocation_sources measure_allocation(E& evaluator, const model& m, const allocation_plan_options& options,
                                                     const allocation_measures_options& how = {}, const progress_callback& progress = {})

@@ -54,8 +54,7 @@ inline void require_allocation_plan(const allocation_plan_options& options, cons
                 what.second, latency);
     require(!options.bits_per_weight || (*options.bits_per_weight > 0 && std::isfinite(*options.bits_per_weight)),
             "{}: options.bits_per_weight is {}, expected above 0 and finite", plan_caller, options.bits_per_weight.value_or(0));
-    const bool given = options.loss == allocation_loss::given || options.loss == allocation_loss::measured;
-    require(!given || !sources.losses.empty(), "{}: options.loss is {} and sources.losses is empty, expected a number for each layer and candidate",
+    require(!is_table(options.loss) || !sources.losses.empty(), "{}: options.loss is {} and sources.losses is empty, expected a number for each layer and candidate",
             plan_caller, to_string(options.loss));
     for (const std::vector<allocation_limit>* limits : {&options.least_bits, &options.most_bits})
         for (const allocation_limit& limit : *limits)

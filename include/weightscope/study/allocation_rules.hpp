@@ -165,6 +165,10 @@ inline void add_rule(allocation_plan& plan, std::size_t variant, std::string mea
     plan_rule rule{.name = of.name, .meaning = std::move(meaning), .variant = variant, .bytes = of.bytes, .loss = *loss};
     const std::optional<plan_limits> limits = limits_of_rule(plan, of, latencies);
     const allocation_result optimum = limits ? allocate_choices(problem_of(plan.items, *limits), plan.settings.search) : allocation_result{};
+    if (optimum.feasible) {
+        rule.optimum_variant = plan.study.variants.size();
+        plan.study.variants.push_back(variant_of_choices(plan, optimum.choices, fmt::format("plan in the bytes of {}", rule.name)));
+    }
     rule.optimum_loss = optimum.feasible ? metric(optimum.loss)
                         : limits         ? metric::missing("the candidates do not fit into its bytes")
                                          : metric::missing("its latency is not known");

@@ -101,15 +101,9 @@ inline void solve_plan(allocation_plan& plan, std::uint64_t budget)
     plan.budgets = plan_budgets_of(plan);
     require_plan(plan);
     const auto parameters = static_cast<double>(std::max<std::size_t>(plan.study.model.parameters, 1));
-    std::vector<std::size_t> scheme_of_layer(plan.study.layers.size(), kept_as_stored);
-    for (std::size_t g = 0; g < plan.items.size(); ++g) {
+    for (std::size_t g = 0; g < plan.items.size(); ++g)
         plan.items[g].chosen = plan.solution.choices[g];
-        for (const std::size_t i : plan.items[g].layers)
-            scheme_of_layer[i] = plan.items[g].options[plan.items[g].chosen].scheme;
-    }
-    variant_result variant = make_variant(plan.study, "plan", false, [&](const study_layer&, std::size_t i) {
-        return layer_pick{.scheme = scheme_of_layer[i], .reason = scheme_of_layer[i] == kept_as_stored ? "by plan" : ""};
-    });
+    variant_result variant = variant_of_choices(plan, plan.solution.choices, "plan");
     plan.bits_per_weight = 8 * static_cast<double>(variant.bytes) / parameters;
     plan.study.variants.resize(plan.variant);
     plan.study.variants.push_back(std::move(variant));

@@ -21,6 +21,7 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/work_list.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
@@ -29,6 +30,7 @@
 #include <weightscope/report/bit_map_study_result.hpp>
 #include <weightscope/report/current_environment.hpp>
 #include <weightscope/study/block_bit_map.hpp>
+#include <weightscope/study/described_model.hpp>
 
 namespace weightscope {
 
@@ -95,7 +97,8 @@ inline void keep_bits(bit_map_result& map, const named_tensor& tensor, const bit
 /// @param progress  called as tensors begin and are done; may cancel
 /// @throws std::invalid_argument  a pattern is no regular expression, a bit set has no such name, or rms_factor is not above 0
 /// @throws io_error, cancelled
-[[nodiscard]] inline bit_map_study_result map_bits(const model& m, const bit_map_study_options& options = {}, progress_callback progress = {})
+[[nodiscard]] inline bit_map_study_result map_bits(const model& m, const bit_map_study_options& options = {},
+                                                   const progress_callback& progress = {})
 {
     require(options.rms_factor > 0, "map_bits(model, options): rms_factor is {}, expected above 0", options.rms_factor);
     const auto start = std::chrono::steady_clock::now();
@@ -103,18 +106,15 @@ inline void keep_bits(bit_map_result& map, const named_tensor& tensor, const bit
     const bit_set wanted = parse_bit_set(options.bitset);
     bit_map_study_result study{.settings = options};
     study.settings.bitset = wanted.name;
-    study.model = {.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
-    std::vector<std::pair<std::size_t, const named_tensor*>> items;
+    study.model = detail::describe(m);
+    detail::work_list work;
+    std::vector<const named_tensor*> tensors;  // of the entries
     std::unordered_set<std::string_view> listed;
-    double cost = 0;
     for (const named_tensor& tensor : m.tensors) {
-        if (tensor.tied_to.empty() && tensor.part_of.empty()) {
-            study.model.parameters += tensor.size();
-            study.model.bytes += tensor.stored_bytes();
-        }
         if (!filter.takes(tensor.name))
             continue;
         tensor_bit_map& entry = study.tensors.emplace_back();
+        tensors.push_back(&tensor);
         entry.name = tensor.name;
         entry.shape = tensor.shape;
         entry.dtype = tensor.storage();
@@ -125,21 +125,14 @@ inline void keep_bits(bit_map_result& map, const named_tensor& tensor, const bit
         entry.part_of = tensor.part_of;
         if (bit_parts(tensor).empty())
             entry.skipped = detail::why_no_bits(tensor, m);
-        if (!entry.skipped.empty() || !entry.tied_to.empty())
-            continue;
-        items.emplace_back(study.tensors.size() - 1, &tensor);
-        cost += static_cast<double>(entry.bytes) + 1000;
+        if (entry.skipped.empty() && entry.tied_to.empty())
+            work.add(study.tensors.size() - 1, entry.name, {.cost = static_cast<double>(entry.bytes) + 1000});
     }
-    progress_reporter reporter(std::move(progress), items.size(), cost);
     with_threads(options.threads, [&] {
         study.environment = current_environment();
-        parallel_for(items.size(), [&](std::size_t i) {
-            const auto [place, tensor] = items[i];
-            tensor_bit_map& entry = study.tensors[place];
-            reporter.begun(entry.name);
-            entry.map = map_bits(*tensor, {.rms_factor = options.rms_factor});
-            detail::keep_bits(entry.map, *tensor, wanted);
-            reporter.finished(entry.name, static_cast<double>(entry.bytes) + 1000);
+        work.run(progress, [&](std::size_t i) {
+            study.tensors[i].map = map_bits(*tensors[i], {.rms_factor = options.rms_factor});
+            detail::keep_bits(study.tensors[i].map, *tensors[i], wanted);
         });
     });
     study.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

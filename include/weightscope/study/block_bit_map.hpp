@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weightscope/analyzers/bit_map_codes.hpp>
@@ -22,6 +24,7 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/study/block_flip_sums.hpp>
 #include <weightscope/study/block_steps.hpp>
+#include <weightscope/study/block_table_map.hpp>
 
 namespace weightscope::detail {
 
@@ -107,11 +110,14 @@ private:
                 const block_reach reach = reader_->reach_of(scales, steps, f, i);
                 numbers_[f].add(scales.codes[f][i], reader_->unit_of(f, scales.codes[f][i]), reach.most, reach.any_zero);
             }
-        const std::size_t count = numbers_of(0), in_part = anatomy.type().block_weights / count;
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t part = i * in_part / anatomy.part_weights();
-            const std::uint32_t code = count == anatomy.parts() ? 0 : anatomy.weight_code(block, i);
-            numbers_[0].add(code, reader_->unit_of(0, code), std::fabs(scales.scale[part] * scales.sub_scale[part]), false);
+        const bool by_part = reader_->unit_bits(0) > 0;
+        const std::size_t parts = anatomy.parts(), in_part = by_part ? 1 : anatomy.part_weights();
+        for (std::size_t part = 0; part < parts; ++part) {
+            const double factor = std::fabs(scales.scale[part] * scales.sub_scale[part]);
+            for (std::size_t i = part * in_part; i < (part + 1) * in_part; ++i) {
+                const std::uint32_t code = by_part ? 0 : anatomy.weight_code(block, i);
+                numbers_[0].add(code, reader_->unit_of(0, code), factor, false);
+            }
         }
     }
 
@@ -157,14 +163,11 @@ inline bit_weight_sums block_weight_sums(const block_anatomy& anatomy, const std
     return sums;
 }
 
-// The map of a tensor in blocks of ggml. Changes are those of the numbers before the decoder rounds to float.
-inline bit_map_result map_bits_of_blocks(const named_tensor& tensor, const ggml_type& type, const bit_map_options& options)
+// The map without what is told of the tensor: names of parts, and the values of the largest changes.
+inline bit_map_result map_bits_block_by_block(const block_reader& reader, const std::uint8_t* bytes, std::size_t blocks, const bit_map_options& options)
 {
     constexpr std::size_t most_chunks = 64, least_blocks = 1024;
-    const block_reader reader(type);
     const block_anatomy& anatomy = reader.anatomy();
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data());
-    const std::size_t blocks = tensor.bytes.size() / type.block_bytes;
     const std::size_t chunk = std::max(least_blocks, (blocks + most_chunks - 1) / most_chunks);  // by the size alone: sums have one order
     bit_weight_sums weights;
     const auto sums_of = [&](std::size_t begin, std::size_t end) { return block_weight_sums(anatomy, bytes, begin, end); };
@@ -187,16 +190,30 @@ inline bit_map_result map_bits_of_blocks(const named_tensor& tensor, const ggml_
                 total[f][bit].add(part[f][bit]);
     }
     for (std::size_t f = 0; f < total.size(); ++f)
-        for (unsigned bit = 0; bit < total[f].size(); ++bit) {
-            const ggml_bit_field& field = anatomy.fields()[f];
-            bit_position& position = result.positions.emplace_back(total[f][bit].finished(class_of_bit(field.layout, bit), bit));
-            position.part = std::string(field.name);
-            position.weights_per_flip = f == 0 ? 1 : type.block_weights / field.count;
-            if (!position.max_change.exists())
-                continue;
-            position.max_old = value_with_bits_flipped(tensor, position.max_index, 0, position.part);
-            position.max_new = value_with_bits_flipped(tensor, position.max_index, std::uint64_t{1} << bit, position.part);
-        }
+        for (unsigned bit = 0; bit < total[f].size(); ++bit)
+            result.positions.push_back(total[f][bit].finished(class_of_bit(anatomy.fields()[f].layout, bit), bit));
+    return result;
+}
+
+// The map of a tensor in blocks of ggml. Changes are those of the numbers before the decoder rounds to float.
+inline bit_map_result map_bits_of_blocks(const named_tensor& tensor, const ggml_type& type, const bit_map_options& options)
+{
+    const block_reader reader(type);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data());
+    const std::size_t blocks = tensor.bytes.size() / type.block_bytes;
+    std::optional<bit_map_result> by_table = map_bits_by_table(reader, bytes, blocks, options);
+    bit_map_result result = by_table ? *std::move(by_table) : map_bits_block_by_block(reader, bytes, blocks, options);
+    std::size_t field = 0;
+    for (bit_position& position : result.positions) {
+        field += position.bit == 0 && &position != &result.positions.front() ? 1 : 0;
+        const ggml_bit_field& f = reader.anatomy().fields()[field];
+        position.part = std::string(f.name);
+        position.weights_per_flip = field == 0 ? 1 : type.block_weights / f.count;
+        if (!position.max_change.exists())
+            continue;
+        position.max_old = value_with_bits_flipped(tensor, position.max_index, 0, position.part);
+        position.max_new = value_with_bits_flipped(tensor, position.max_index, std::uint64_t{1} << position.bit, position.part);
+    }
     return result;
 }
 

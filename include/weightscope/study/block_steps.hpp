@@ -79,6 +79,8 @@ public:
             kind_of(fields[f].name) = f;
         }
         find_units();
+        for (const ggml_bit_field& field : fields)
+            each_.push_back(anatomy_.parts() / std::max<std::size_t>(field.count, 1));
     }
 
     const block_anatomy& anatomy() const { return anatomy_; }
@@ -141,7 +143,7 @@ public:
     // Of number `i` of a field that is no code.
     block_reach reach_of(const block_scales& s, std::span<const block_step> steps, std::size_t field, std::size_t i) const
     {
-        const std::size_t each = anatomy_.parts() / anatomy_.fields()[field].count, from = i * each;
+        const std::size_t each = each_[field], from = i * each;
         if (field == sub_scale_)
             return {std::fabs(s.scale[from]) * steps[from].most, from, false};
         if (field == sub_least_)
@@ -214,10 +216,12 @@ private:
             return;
         }
         const double* table = values(field);
-        const std::size_t each = anatomy_.parts() / anatomy_.fields()[field].count;
-        for (std::size_t p = 0; p < anatomy_.parts(); ++p) {
-            const std::uint32_t code = scales.codes[field][p / each];
-            into[p] = table != nullptr ? table[code] : static_cast<double>(std::bit_cast<float>(code));
+        const std::size_t each = each_[field], parts = anatomy_.parts();
+        for (std::size_t begin = 0, i = 0; begin < parts; begin += each, ++i) {
+            const std::uint32_t code = scales.codes[field][i];
+            const double value = table != nullptr ? table[code] : static_cast<double>(std::bit_cast<float>(code));
+            for (std::size_t p = begin; p < begin + each; ++p)
+                into[p] = value;
         }
     }
 
@@ -226,6 +230,7 @@ private:
     block_anatomy anatomy_;
     std::vector<std::vector<double>> tables_;
     std::vector<unsigned> unit_bits_;
+    std::vector<std::size_t> each_;  // parts that a number of a field is for
     double code_unit_ = 1;
     std::size_t code_ = none, scale_ = none, sub_scale_ = none, least_ = none, sub_least_ = none;  // fields
 };

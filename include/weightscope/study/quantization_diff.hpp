@@ -22,6 +22,7 @@
 #include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/quantization_diff_result.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
+#include <weightscope/study/described_model.hpp>
 #include <weightscope/study/quantization_layers.hpp>
 #include <weightscope/study/quantization_study.hpp>
 
@@ -97,7 +98,7 @@ inline void sum_up_diff(quantization_diff_result& result)
     std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
     detail::require_fit(schemes, layers);
     quantization_diff_result result{.settings = options, .schemes = schemes};
-    result.model = detail::model_of_study(m, layers);
+    result.model = detail::describe(m);
     const detail::work_list work = detail::measured_layers(layers);
     for (detail::located_layer& one : layers)
         result.layers.push_back({.layer = std::move(one.layer)});

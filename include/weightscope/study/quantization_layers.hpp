@@ -27,7 +27,6 @@
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
-#include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
 
@@ -166,18 +165,6 @@ inline void require_study_of(const char* caller, const model& m, const quantizat
     const bool same = std::equal(layers.begin(), layers.end(), study.layers.begin(), study.layers.end(),
                                  [](const auto& a, const auto& b) { return a.layer.name == b.name && a.layer.shape == b.shape; });
     require(same, "{}: the study is of another model, expected one of {}", caller, m.path.string());
-}
-
-// What of the model the layers are; shared storage is counted once.
-inline scanned_model model_of_study(const model& m, const std::vector<located_layer>& layers)
-{
-    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size()};
-    for (const located_layer& one : layers)
-        if (one.layer.tied_to.empty()) {
-            result.parameters += one.layer.parameters;
-            result.bytes += one.layer.bytes;
-        }
-    return result;
 }
 
 // The layers that a study measures itself: all but those that are kept, and copies of earlier ones.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,29 @@ inline void correlate_losses(const quantization_study_result& study, study_evalu
     evaluation.sqnr_loss_correlation = sqnr.size() > 2 ? spearman_correlation(sqnr, change) : metric::missing("fewer than three variants");
 }
 
+// Gives some variants of a study their quality, and the study its evaluation.
+inline void measure_variants(const char* caller, const model& m, quantization_study_result& study, const std::vector<std::size_t>& variants,
+                             quality_meter& meter, const progress_callback& progress)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<located_layer> layers = locate_layers(m, study.settings);
+    require_study_of(caller, m, study, layers);
+    study_evaluation evaluation{.batches = meter.batch_count(), .plan = meter.plan(variants.size())};
+    const auto calls = evaluation.plan.calls();
+    progress_reporter reporter(progress, calls, static_cast<double>(calls));
+    with_threads(study.settings.threads, [&] {
+        evaluation.before = meter.original(&reporter);
+        for (const std::size_t v : variants)
+            study.variants[v].quality =
+                meter.changed([&](weight_patch& patch) { write_variant(patch, meter.weights(), m, layers, study, study.variants[v]); }, &reporter);
+    });
+    if (const std::size_t unknown = count_unknown_layers(meter.weights(), m, layers, study); unknown > 0)
+        evaluation.notes.push_back(fmt::format("the evaluator does not have {} of the layers: what quantizing them does is not in the losses", unknown));
+    correlate_losses(study, evaluation);
+    evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    study.evaluation = std::move(evaluation);
+}
+
 }  // namespace detail
 
 /// Runs the model with the weights of each variant of a study, decoded again, and adds what that does to its loss and its outputs.
@@ -110,23 +134,9 @@ inline void correlate_losses(const quantization_study_result& study, study_evalu
 [[nodiscard]] inline quantization_study_result measure_losses(const model& m, quantization_study_result study, quality_meter& meter,
                                                               const progress_callback& progress = {})
 {
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<detail::located_layer> layers = detail::locate_layers(m, study.settings);
-    detail::require_study_of("measure_losses(model, study, meter)", m, study, layers);
-    study_evaluation evaluation{.batches = meter.batch_count(), .plan = meter.plan(study.variants.size())};
-    const auto calls = evaluation.plan.counts.losses + evaluation.plan.counts.outputs + evaluation.plan.counts.measures;
-    progress_reporter reporter(progress, calls, static_cast<double>(calls));
-    with_threads(study.settings.threads, [&] {
-        evaluation.before = meter.original(&reporter);
-        for (variant_result& variant : study.variants)
-            variant.quality = meter.changed(
-                [&](weight_patch& patch) { detail::write_variant(patch, meter.weights(), m, layers, study, variant); }, &reporter);
-    });
-    if (const std::size_t unknown = detail::count_unknown_layers(meter.weights(), m, layers, study); unknown > 0)
-        evaluation.notes.push_back(fmt::format("the evaluator does not have {} of the layers: what quantizing them does is not in the losses", unknown));
-    detail::correlate_losses(study, evaluation);
-    evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    study.evaluation = std::move(evaluation);
+    std::vector<std::size_t> all(study.variants.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    detail::measure_variants("measure_losses(model, study, meter)", m, study, all, meter, progress);
     detail::recommend(study);
     return study;
 }

@@ -28,6 +28,7 @@
 #include <weightscope/report/quantization_study_advice.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/study/described_model.hpp>
 #include <weightscope/study/quantization_layers.hpp>
 #include <weightscope/study/quantization_study.hpp>
 #include <weightscope/study/quantization_variants.hpp>
@@ -73,7 +74,7 @@ WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, 
     const auto start = std::chrono::steady_clock::now();
     std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
     quantization_study_result study{.settings = options};
-    study.model = detail::model_of_study(m, layers);
+    study.model = detail::describe(m);
     for (const study_variant& variant : options.variants) {
         (void)detail::index_of(study.schemes, variant.normal);
         if (!variant.sensitive_layers.empty())

@@ -163,21 +163,10 @@ inline bool runs_alone(const named_tensor& tensor, const scan_options& options)
 {
     if (!options.spectral || tensor.shape.size() < 2 || tensor.size() == 0)
         return false;
-    constexpr std::size_t large_spectrum = 1200;  // where tridiagonalize begins to use threads
+    constexpr std::size_t large_spectrum = 1200;  // smaller ones keep more cores busy one to each than all in one
     constexpr double long_gram = 0.3;             // seconds; a tall matrix of which another thread would have to wait for the end
     const std::size_t n = std::min(tensor.shape[0], tensor.size() / tensor.shape[0]);
     return n >= large_spectrum || expected_gram_seconds(n, tensor.size() / n) >= long_gram;
-}
-
-inline scanned_model describe(const model& m)
-{
-    scanned_model result{.path = m.path.string(), .format = m.format, .architecture = m.architecture, .tensors = m.tensors.size(), .lost_shards = m.lost_shards};
-    for (const named_tensor& tensor : m.tensors)
-        if (tensor.tied_to.empty() && tensor.part_of.empty()) {
-            result.parameters += tensor.size();
-            result.bytes += tensor.stored_bytes();
-        }
-    return result;
 }
 
 }  // namespace weightscope::detail

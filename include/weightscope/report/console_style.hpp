@@ -1,0 +1,69 @@
+#pragma once
+// Colours and lines of texts for a terminal.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <weightscope/report/health_result.hpp>
+#include <weightscope/report/rule.hpp>
+#include <weightscope/report/text_layout.hpp>
+
+namespace weightscope {
+
+struct console_options
+{
+    std::size_t width = 100;      ///< columns, 60 to 200
+    bool color = false;           ///< ANSI colours
+    std::size_t top_issues = 10;  ///< at most so many findings, and rows of each table
+    bool heavy_tails = false;     ///< also a table of power law exponents
+};
+
+namespace detail {
+
+struct console_style
+{
+    bool color = false;
+
+    std::string paint(const char* code, std::string_view text) const
+    {
+        return color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+    }
+    std::string bold(std::string_view text) const { return paint("1", text); }
+    std::string dim(std::string_view text) const { return paint("2", text); }
+    std::string of(severity level, std::string_view text) const
+    {
+        return paint(level == severity::critical ? "1;31" : level == severity::warning ? "33" : "36", text);
+    }
+    std::string of(health_grade grade, std::string_view text) const
+    {
+        return paint(grade == health_grade::excellent || grade == health_grade::good ? "1;32"
+                     : grade == health_grade::warning                                ? "1;33"
+                                                                                     : "1;31",
+                     text);
+    }
+};
+
+inline std::string counted(std::size_t count, std::string_view one, std::string_view many)
+{
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+inline void append_wrapped(std::string& text, std::string_view paragraph, std::size_t width, std::size_t indent,
+                           const std::function<std::string(std::string_view)>& paint)
+{
+    for (const std::string& line : wrapped(paragraph, width - indent))
+        text += std::string(indent, ' ') + paint(line) + "\n";
+}
+
+inline std::string plain(std::string_view text)
+{
+    return std::string(text);
+}
+
+}  // namespace detail
+
+}  // namespace weightscope
