@@ -71,7 +71,7 @@ struct grid_scale_kernel
     // The step between codes of a whole range, before it is rounded to float.
     [[gnu::always_inline]] static double double_span(const grid_numbers& n, float low, float high)
     {
-        const double first = n.rules.holds_zero & (low > 0) ? 0 : static_cast<double>(low), last = n.rules.holds_zero & (high < 0) ? 0 : static_cast<double>(high);
+        const double first = (n.rules.holds_zero & (low > 0)) ? 0 : static_cast<double>(low), last = (n.rules.holds_zero & (high < 0)) ? 0 : static_cast<double>(high);
         return (last - first) / static_cast<double>(n.span);
     }
 
