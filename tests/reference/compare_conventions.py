@@ -16,29 +16,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from convention_weights import odd_rows
+
 NAME = "model.layers.0.mlp.up_proj.weight"
-COLS = 256
-
-
-def test_weights():
-    """Rows of one sign, of zeros, with halves between codes and powers of two; then Gaussian ones."""
-    f = np.float32
-    i = np.arange(12 * COLS, dtype=np.int64)
-    w = ((i * 7919 % 1000 - 500).astype(f) / f(512)).reshape(12, COLS)
-    w[1] *= f(0.01)
-    w[2] = np.abs(w[2])
-    w[3, :4] *= f(8)
-    w[4] = 0
-    w[5] = f(0.25)
-    w[6] = -np.abs(w[6])
-    w[7] = np.abs(w[7]) + f(0.3)
-    w[8] = (np.arange(COLS) * 5 % 17 - 8).astype(f) / f(8)
-    w[9, ::2], w[9, 1::2] = f(0.5), f(-0.5)
-    w[10] = np.exp2(np.arange(COLS) % 9 - 4).astype(f) * f(0.9375)
-    return np.concatenate([w, (np.random.default_rng(0).standard_normal((2048, COLS)) * 0.02).astype(f)])
-
-
-W = test_weights()
+W = np.concatenate([odd_rows(), (np.random.default_rng(0).standard_normal((2048, 256)) * 0.02).astype(np.float32)])
+COLS = W.shape[1]
 T = torch.from_numpy(W.copy())
 
 
