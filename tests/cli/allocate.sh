@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
 
-export COLUMNS=160  # no line is broken
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 "$SICK_SAMPLE" m.safetensors >/dev/null || fail "no sample"
 
 run 0 allocate m.safetensors --bits-per-weight 18 --candidates int3-g64,int4-g64,int8-per-channel-sym,keep --output plan.json --csv plan.csv --pareto

@@ -5,7 +5,7 @@ set -u
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 
-export COLUMNS=160
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
 
 # A program that runs a perceptron of half floats and floats, and knows its gradient.

@@ -5,7 +5,7 @@ set -u
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 
-export COLUMNS=200  # no line is broken
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
 data=$sample/held_out.npy
 few=(--num-samples 64 --eval-samples 64 --batch-size 64 --predict-after 31)

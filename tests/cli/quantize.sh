@@ -5,7 +5,7 @@ set -u
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 
-export COLUMNS=160  # no line is broken
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 "$SICK_SAMPLE" m.safetensors >/dev/null || fail "no sample"
 
 # the study, as text, JSON and CSV

@@ -5,7 +5,7 @@ set -u
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 
-export COLUMNS=200  # no line is broken
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/data/trained_sample" && pwd)
 run_on=(--data "$sample/held_out.npy" --eval-samples 128 --batch-size 64)
 

@@ -6,7 +6,7 @@ set -m  # jobs of their own group, which do not ignore SIGINT
 source "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 needs_python
 
-export COLUMNS=160
+export COLUMNS=500  # no line is broken, wherever the checkout lies
 cat >write.py <<'PYTHON'
 # write.py PATH FACTOR NOISE [BYTES]  a checkpoint of two layers: those of the base times FACTOR, and noise; only so many bytes of it
 import json, os, random, struct, sys
