@@ -259,15 +259,15 @@ void add_allocate(CLI::App& tool, command& chosen)
     sub->get_option("--restrict")->description("plan the tensors that have one of these in their name");
     sub->add_option("--bits-per-weight", a.bits_per_weight, "the budget: of all weights, scales and what is kept included")
         ->type_name("X")
-        ->check(number(0, 1e6, "number of 0 or more"));
+        ->check(number(1e-300, 1e6, "above 0 and below 1e6"));
     sub->add_option("--size", a.size, "the budget: bytes of the packed file, such as 3.5GiB")->type_name("BYTES")->check(byte_size());
     sub->add_option("--bops", a.bit_operations,
                     "a budget of bit operations for one token: weights times bits of a weight times --activation-bits; of convolutions for one place of the image")
         ->type_name("X")
-        ->check(number(0, 1e18, "number of 0 or more"));
+        ->check(number(0, 1e18, "of 0 or more"));
     sub->add_option("--activation-bits", a.options.activation_bits, "that --bops counts with (16)")->type_name("N")->check(whole_number(1, 64));
     sub->add_option("--latency-table", a.losses.latency_table, "what each layer takes in each format: layer, scheme (keep too), latency, as CSV or JSON")->type_name("FILE");
-    sub->add_option("--latency-budget", a.latency, "and what all of them may take, in the same unit")->type_name("X")->check(number(0, 1e300, "number of 0 or more"));
+    sub->add_option("--latency-budget", a.latency, "and what all of them may take, in the same unit")->type_name("X")->check(number(0, 1e300, "of 0 or more"));
     sub->add_option("--candidates", a.candidates,
                     fmt::format("formats to choose from, named as by quantize --scheme, and keep ({})", fmt::join(ws::default_allocation_candidates(), ",")))
         ->type_name("NAME,NAME")

@@ -15,6 +15,7 @@
 #include <weightscope/study/allocation_measures.hpp>
 #include <weightscope/study/allocation_plan.hpp>
 #include <weightscope/study/allocation_table_file.hpp>
+#include <weightscope/study/feasible_plan.hpp>
 
 #include "arguments.hpp"
 #include "command.hpp"
@@ -95,14 +96,6 @@ opened_evaluators open_for_losses(const allocate_loss_arguments& a, const ws::mo
     run.num_samples = run.eval_samples;
     run.eval_samples = 1;
     return open_evaluators(run, m, {.use = evaluator_use::score_and_measure, .wide_scoring = true});
-}
-
-// Throws where no plan keeps to the budgets, before a model is run to choose one.
-void require_feasible(const ws::model& m, ws::allocation_plan_options options, const ws::allocation_sources& sources, const ws::progress_callback& progress)
-{
-    options.loss = ws::allocation_loss::error;
-    options.rules = options.low_rank = false;
-    (void)ws::plan_allocation(m, options, {.latencies = sources.latencies}, progress);
 }
 
 // Whether the model has to be run to know the losses: not where a file tells them.
@@ -187,7 +180,7 @@ std::optional<ws::allocation_sources> find_loss_sources(const ws::model& m, cons
     if (runs_for_losses(a, options.loss)) {
         // differences of gradients need weights that can be moved by a little
         const bool curvature = options.loss == ws::allocation_loss::curvature && a.run.evaluator.empty();
-        require_feasible(m, options, sources, how.progress);
+        require_feasible_plan(m, options, sources);
         opened_evaluators evaluators = open_for_losses(a, m, curvature);
         bool planned = false;
         const auto find = [&](auto& evaluator) {

@@ -42,9 +42,21 @@ void require_writable(const std::string& target)
     std::error_code error;
     const fs::file_status status = fs::status(target, error);
     if (!target.empty() && target != "-"
-        && (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)))
+        && (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status))) {
+        const interrupts_held held;
         (void)weightscope::atomic_file(target);  // makes its temporary file and removes it
+    }
 }
+
+void require_apart(const weightscope::model& m, const std::string& target)
+{
+    std::error_code error;
+    for (const auto& tensor : m.tensors)
+        if (tensor.file && !target.empty() && fs::equivalent(tensor.file->path(), target, error))
+            throw usage_error(fmt::format("{}: is the model itself; name another file for the result", target));
+}
+
+}  // namespace
 
 void require_names(const weightscope::model& m, const weightscope::name_filter_options& names)
 {
@@ -61,16 +73,6 @@ void require_names(const weightscope::model& m, const weightscope::name_filter_o
         "{}",
         tensors.size(), some.substr(0, some.size() - 2), tensors.size() > 3 ? ", ..." : "", m.path.string()));
 }
-
-void require_apart(const weightscope::model& m, const std::string& target)
-{
-    std::error_code error;
-    for (const auto& tensor : m.tensors)
-        if (tensor.file && !target.empty() && fs::equivalent(tensor.file->path(), target, error))
-            throw usage_error(fmt::format("{}: is the model itself; name another file for the result", target));
-}
-
-}  // namespace
 
 CLI::Option* add_list(CLI::App& sub, const std::string& name, std::vector<std::string>& values,
                       const std::string& placeholder, const std::string& description)

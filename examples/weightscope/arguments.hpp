@@ -81,6 +81,10 @@ CLI::Option* add_choice(CLI::App& sub, const std::string& name, std::string& val
 /// @throws usage_error  the patterns leave no tensor, or an output would replace the model
 [[nodiscard]] weightscope::model open_for(const model_arguments& arguments, const weightscope::open_options& options = {});
 
+/// Throws where these patterns leave no tensor of a model that has some.
+/// @throws usage_error
+void require_names(const weightscope::model& m, const weightscope::name_filter_options& names);
+
 /// Throws unless each of these is a file of its own that can be written.
 /// @throws usage_error                two name one file
 /// @throws weightscope::write_error

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <weightscope/core/version.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/bit_patch.hpp>
 #include <weightscope/io/bit_patch_writer.hpp>
@@ -199,6 +200,7 @@ void add_bits_flip(CLI::App& bits, command& chosen)
     CLI::App* sub = bits.add_subcommand("flip", "Flips bits in a copy of a model, or undoes that: those of a plan, or one.");
     const auto arguments = std::make_shared<bits_flip_arguments>();
     bits_flip_arguments& a = *arguments;
+    sub->set_version_flag("--version", std::string(weightscope::version), "print the version");
     sub->add_option("MODEL", a.model.location, "a file, a folder of shards, or a hub id in the local Hugging Face cache")->required()->type_name("");
     sub->add_option("--plan", a.plan, "what to flip: the file that bits rank or bits flip --output writes")->type_name("PLAN.json");
     add_choice(*sub, "--source", a.source, {"plan", "ranked"}, "the list of the plan that is taken");

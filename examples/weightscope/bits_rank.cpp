@@ -62,6 +62,16 @@ void write_result(const bits_rank_arguments& a, const Result& result, const ws::
         print(ws::to_console(result, std::clamp<std::size_t>(terminal_width(), 60, 200), a.top_issues));
 }
 
+// The files of a ranking whose plan is not measured yet: a run that is cut off meanwhile leaves them.
+void write_before_measuring(bits_rank_arguments a, const ws::bit_ranking& ranking, const ws::bit_report_context& context)
+{
+    for (std::string* target : {&a.common.model.output, &a.common.model.csv, &a.common.page.html, &a.common.page.markdown})
+        if (*target == "-")
+            target->clear();
+    a.common.model.quiet = true;
+    write_result(a, ranking, ranking, context);
+}
+
 ws::rank_bits_options rank_options_of(const bits_rank_arguments& a, const ws::detail::any_evaluator& evaluator)
 {
     ws::rank_bits_options options = a.rank;
@@ -170,9 +180,11 @@ int rank_flips(const bits_rank_arguments& a, const ws::model& m, ws::detail::any
         return true;
     };
     ws::bit_ranking ranking = ws::detail::rank_bits(evaluator, std::span(*candidates).first(plan.candidates), options, &m, caller);
-    if (a.common.shard.empty())
+    if (a.common.shard.empty()) {
+        write_before_measuring(a, ranking, context);
         ranking.quality = ws::detail::measure_flips(evaluator, &m, ws::flip_sets_of(ranking, a.outputs),
                                                     {.batches = options.evaluation.batches, .progress = options.evaluation.progress}, caller);
+    }
     write_result(a, ranking, ranking, context);
     return exit_status::done;
 }

@@ -171,6 +171,9 @@ int run_compare(const compare_arguments& arguments)
     side a = open_side(arguments.a), b = open_side(arguments.b);
     require_apart(a, arguments.a, outputs);
     require_apart(b, arguments.b, outputs);
+    for (const side* s : {&a, &b})
+        if (s->weights)
+            require_names(*s->weights, arguments.names);
     const weightscope::comparison_result r = compare_with_progress(a, b, arguments);
     if (!arguments.csv.empty())
         write_output(arguments.csv, to_csv(r));

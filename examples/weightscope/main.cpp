@@ -12,57 +12,14 @@
 #include "arguments.hpp"
 #include "command.hpp"
 #include "terminal.hpp"
+#include "usage.hpp"
 
 namespace {
-
-constexpr const char* footer = R"(
-Examples:
-  weightscope scan model.safetensors
-  weightscope scan checkpoint-500/ --output scan.json --fail-on critical
-  weightscope inspect openai-community/gpt2 --include attn
-  weightscope report scan.json --charts charts
-  weightscope compare base-model/ fine-tuned.gguf
-  weightscope watch checkpoints/ --follow
-  weightscope quantize model.safetensors --scheme int8-per-channel-sym --scheme int4-g64
-  weightscope allocate model/ --bits-per-weight 4.25 --imatrix model.imatrix --recipe llama-quantize=types.txt
-  weightscope prune model/ --data tokens.npy --method taylor --ratio 0.25 --write smaller/
-  weightscope bits map model.gguf --bitset exponent_sign --charts charts
-
-Exit status:
-  0    done
-  1    done, and a finding reached --fail-on
-  2    wrong usage
-  3    the model cannot be read or is not valid; a scan that lost single tensors is written
-  4    an output cannot be written
-  5    internal error
-  130  interrupted
-)";
 
 int fail(int status, const std::string& message)
 {
     print_error(message);
     return status;
-}
-
-// "prune", or "bits map": the names of a command and of the one below it.
-std::string path_of(const CLI::App& sub)
-{
-    const auto below = sub.get_subcommands();
-    return below.empty() ? sub.get_name() : sub.get_name() + " " + path_of(*below.front());
-}
-
-// What is wrong with the command line, and whose help tells more.
-std::string fault_of_usage(const CLI::App& tool, const CLI::ParseError& error, const std::string& first)
-{
-    const auto subs = tool.get_subcommands();
-    std::string what = error.what();
-    if (!what.empty() && what.back() == '.')
-        what.pop_back();
-    if (subs.empty())
-        what = first.empty() ? "a command is missing"
-                             : fmt::format("there is no {} '{}'", first[0] == '-' ? "option" : "command", first);
-    return fmt::format("{}; see: {} --help", what,
-                       subs.empty() ? "weightscope" : "weightscope " + path_of(*subs.front()));
 }
 
 int run(int argc, char** argv)
@@ -74,7 +31,6 @@ int run(int argc, char** argv)
     tool.set_version_flag("--version", std::string(weightscope::version), "print the version");
     tool.set_help_flag("--help,-h", "print this");
     tool.require_subcommand(1);
-    tool.footer(footer);
     add_inspect(tool, chosen);
     add_scan(tool, chosen);
     add_report(tool, chosen);
@@ -85,6 +41,8 @@ int run(int argc, char** argv)
     add_allocate(tool, chosen);
     add_prune(tool, chosen);
     add_bits(tool, chosen);
+    add_examples(tool);
+    refuse_empty_names(tool);
     try {
         tool.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
@@ -94,7 +52,7 @@ int run(int argc, char** argv)
         print(fmt::format("weightscope {}\n", weightscope::version));
         return exit_status::done;
     } catch (const CLI::ParseError& error) {
-        throw usage_error(fault_of_usage(tool, error, argc > 1 ? argv[1] : ""));
+        throw usage_error(fault_of_usage(tool, error));
     }
     return chosen();
 }

@@ -216,7 +216,15 @@ int run_study(const prune_arguments& a)
 int run_prune(prune_arguments a)
 {
     a.model.more_outputs = {{"--masks", a.masks}, {"--html", a.page.html}, {"--markdown", a.page.markdown}};
-    return run_with_evaluators([&] { return run_study(a); });
+    try {
+        return run_with_evaluators([&] { return run_study(a); });
+    } catch (const usage_error& error) {
+        constexpr std::string_view field = "options.head_count";  // as a program gives it
+        std::string what = error.what();
+        if (const std::size_t at = what.find(field); at != std::string::npos)
+            what.replace(at, field.size(), "--heads N");
+        throw usage_error(what);
+    }
 }
 
 void add_choices(CLI::App& sub, prune_arguments& a)

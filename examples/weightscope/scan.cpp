@@ -25,6 +25,7 @@
 #include "chart_arguments.hpp"
 #include "command.hpp"
 #include "progress_line.hpp"
+#include "scan_device.hpp"
 #include "terminal.hpp"
 #include "verdict_arguments.hpp"
 
@@ -36,6 +37,7 @@ struct scan_arguments
     std::vector<std::string> methods;
     weightscope::scan_options options;
     std::string orientation = "detect";
+    std::string device = "cpu";
     verdict_arguments verdict;
     chart_arguments charts;
     std::string progress = "auto";
@@ -69,10 +71,11 @@ weightscope::scan_options options_of(const scan_arguments& arguments)
 weightscope::scan_result scan_with_progress(const weightscope::model& m, const scan_arguments& arguments)
 {
     progress_line line(arguments.model.quiet ? progress_mode::never : progress_mode_of(arguments.progress));
-    return weightscope::scan(m, options_of(arguments), [&](const weightscope::progress& state) {
+    const auto show = [&](const weightscope::progress& state) {
         line.show(state);
         return true;
-    });
+    };
+    return arguments.device == "cuda" ? scan_with_cuda(m, options_of(arguments), show) : weightscope::scan(m, options_of(arguments), show);
 }
 
 void write_spectra(const std::string& target, const weightscope::scan_result& scan)
@@ -105,6 +108,8 @@ int run_scan(scan_arguments arguments)
                                         {{"--spectra", arguments.spectra}, {"--weightwatcher", arguments.weightwatcher}});
     const std::vector<weightscope::rule> rules = rules_of(arguments.verdict.rules);
     require_chart_folder(arguments.charts);
+    if (const std::string fault = arguments.device == "cuda" ? fault_of_cuda() : ""; !fault.empty())
+        throw usage_error("--device: " + fault);
     const auto baseline = read_baseline(arguments.verdict);
     const weightscope::model m = open_for(arguments.model, {.allow_lost_shards = true});
     const weightscope::scan_result scan = scan_with_progress(m, arguments);
@@ -164,6 +169,7 @@ void add_scan(CLI::App& tool, command& chosen)
     add_number("--convolution-input", a.options.convolution_input, 1, 4096,
                "also the norm of convolutions as maps of inputs with N points a side");
     add_choice(*sub, "--orientation", a.orientation, {"detect", "out_in", "in_out"}, "how matrices lie in the file");
+    add_choice(*sub, "--device", a.device, {"cpu", "cuda"}, "what measures; cuda: the first CUDA device and the CPU together");
     add_verdict_arguments(*sub, a.verdict);
     add_chart_arguments(*sub, a.charts);
     add_number("--threads", a.options.threads, 1, 1024, "threads to use (one per core)");

@@ -48,8 +48,9 @@ void prepare_process()
     for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         if (::fcntl(descriptor, F_GETFD) == -1 && errno == EBADF && ::open("/dev/null", O_RDWR) != descriptor)
             std::abort();  // unheard of: the lowest number that is free is taken, which is this one
-    std::signal(SIGPIPE, SIG_IGN);
-    for (const int signal : {SIGINT, SIGTERM}) {
+    for (const int signal : {SIGPIPE, SIGXFSZ})  // the write that was too much fails, and that is told
+        std::signal(signal, SIG_IGN);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction action = {};
         ::sigaction(signal, nullptr, &action);
         if (action.sa_handler == SIG_IGN)  // as a shell starts jobs in the background

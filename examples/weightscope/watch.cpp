@@ -169,6 +169,7 @@ void follow(watch& w, const watch_arguments& arguments)
                 continue;  // still being written: the next look tells
             }
             watcher.take(path);
+            require_names(*m, arguments.names);
             w.add(*m);
             w.write();
             last_news = clock::now();
@@ -190,7 +191,7 @@ int run_watch(const watch_arguments& arguments)
     else {
         const std::vector<fs::path> checkpoints = checkpoints_of(arguments);
         for (const fs::path& path : checkpoints)
-            (void)weightscope::open_model(path);  // reads headers only: what is not valid is told before the work
+            require_names(weightscope::open_model(path), arguments.names);  // reads headers only: what is not valid is told before the work
         for (const fs::path& path : checkpoints)
             w.add(weightscope::open_model(path));
     }
@@ -213,10 +214,10 @@ void add_watch(CLI::App& tool, command& chosen)
     add_page_arguments(*sub, a.page, false);
     sub->add_flag("--quiet", a.quiet, "print nothing but errors");
     sub->add_flag("--follow", a.follow, "wait for checkpoints that training adds to the folder; files are written after each, so that Ctrl-C loses nothing");
-    sub->add_option("--interval", a.interval, "seconds between looks at the folder (2)")->type_name("S")->check(CLI::Range(0.01, 86400.0));
+    sub->add_option("--interval", a.interval, "seconds between looks at the folder (2)")->type_name("S")->check(number(0.01, 86400.01, "from 0.01 to 86400"));
     sub->add_option("--idle-limit", a.idle_limit, "stop following when nothing new has come for so many seconds (never)")
         ->type_name("S")
-        ->check(CLI::Range(0.01, 1e9));
+        ->check(number(0.01, 1e9, "from 0.01 to below 1e9"));
     sub->add_flag("--no-spectral", a.no_spectral, "leave out singular values, which take most of the time");
     const auto add_number = [&](const std::string& name, auto& value, std::size_t least, std::size_t most, const std::string& description) {
         sub->add_option(name, value, description)->type_name("N")->check(whole_number(least, most));

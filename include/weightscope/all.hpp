@@ -98,6 +98,7 @@
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/batch_error.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/config_reader.hpp>
 #include <weightscope/evaluators/differences.hpp>
@@ -550,6 +551,7 @@
 #include <weightscope/study/checkpoint_series.hpp>
 #include <weightscope/study/dequantized_model.hpp>
 #include <weightscope/study/described_model.hpp>
+#include <weightscope/study/feasible_plan.hpp>
 #include <weightscope/study/layer_relation.hpp>
 #include <weightscope/study/model_comparison.hpp>
 #include <weightscope/study/normalised_name.hpp>

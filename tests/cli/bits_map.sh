@@ -22,7 +22,7 @@ PYTHON
 
 run 0 bits map m.safetensors --output map.json --csv map.csv --charts charts
 [ ! -s err ] || fail "a map printed on stderr: $(cat err)"
-for text in "3 tensors in 732 bytes, bits all: of 5344 flips" "1 tensor has no bits to flip: stored as BOOL" "14 (exponent)" "7 (sign)" \
+for text in "3 tensors in 732 bytes, bits all: of 5,344 flips" "1 tensor has no bits to flip: stored as BOOL" "14 (exponent)" "7 (sign)" \
     "'!' some flips end at NaN or Inf"; do
     prints "$text" out
 done
@@ -79,7 +79,8 @@ python3 -c 'import json, sys; json.load(open("out"))' || fail "--output - printe
 
 refuses 2 "--bitset: no bit set is named 'signs', expected all, *; see: weightscope bits map --help" bits map m.safetensors --bitset signs
 refuses 2 "--include, --exclude and --restrict leave none of the 3 tensors *" bits map m.safetensors --include nothing
-refuses 2 "A subcommand is required; see: weightscope bits --help" bits
+refuses 2 "a command is missing; see: weightscope bits --help" bits
+refuses 2 "there is no command 'mpa', but map; see: weightscope bits --help" bits mpa m.safetensors
 refuses 3 "nowhere.safetensors: *" bits map nowhere.safetensors
 refuses 4 "missing/m.json: cannot be written: *; create its folder first" bits map m.safetensors --output missing/m.json
 run 0 bits map --help

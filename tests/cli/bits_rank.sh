@@ -86,6 +86,34 @@ share = sample["failing_share"]
 assert share["sample"] == 60 == sum(s["sample"] for s in share["strata"]) and 0 <= share["share"]["lower"] <= share["share"]["upper"] <= 1
 PYTHON
 
+# the ranking is on disk before its plan is measured: here the program that runs the model ends the tool at the first question for outputs
+cat >ending.py <<'PYTHON'
+import json, mmap, os, signal, struct, sys
+file = open(sys.stdin.readline().split(maxsplit=2)[2].strip(), "rb")
+memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+print("batches 1 outputs", flush=True)
+for line in sys.stdin:
+    if line.startswith("outputs"):
+        os.kill(os.getppid(), signal.SIGTERM)
+    print(sum(w * w for w in struct.unpack("<4f", memory[-16:])), 4, flush=True)
+PYTHON
+python3 - <<'PYTHON'
+import json, struct
+text = json.dumps({"w.weight": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}).encode()
+open("four.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + struct.pack("<4f", 1, -2, 3, 0.5))
+json.dump({"candidates": [{"name": "w.weight", "flat": i} for i in range(4)]}, open("four.json", "w"))
+PYTHON
+run 143 bits rank four.safetensors --evaluator "exec python3 ending.py" --weights-in four.json --bitset mantissa --top-b 2 \
+    --output ended.json --csv ended.csv --html - --resume ended.resume
+[ ! -s out ] || fail "a page that was cut off: $(head -c 200 out)"
+fits_schema ended.json bits_rank
+python3 - <<'PYTHON' || fail "the ranking of a run that was ended while it measured"
+import json
+ended = json.load(open("ended.json"))
+assert len(ended["plan"]) == 2 and "quality" not in ended, ended
+assert sum(1 for line in open("ended.csv")) > 2
+PYTHON
+
 # what cannot be done
 refuses 2 "ranking runs the model; give it --data, --text or --evaluator*" bits rank "$sample"
 refuses 2 "--maximize and --minimize contradict each other; give one of them" bits rank "$sample" --maximize --minimize

@@ -11,7 +11,7 @@ run_it=(--data "$sample/held_out.npy" --predict-after 31 --batch-size 8 --num-va
 
 # the file alone
 run 0 bits select "$sample" --output alone.json --csv alone.csv --top-issues 3
-prints "47 of 495744 weights in 47 tensors, by flip_size; bits: exponent_sign" out
+prints "47 of 495,744 weights in 47 tensors, by flip_size; bits: exponent_sign" out
 prints "and 44 more" out
 fits_schema alone.json bits_select
 run 0 bits select "$sample" --weight-selection-method magnitude --restrict layers.1.,norm --per-tensor-k 2 --top-w 5 --output - --quiet

@@ -113,5 +113,6 @@ refuses 2 "--threshold: 'dead_rows.warning=1' names none of the rules appeared_n
 refuses 2 "base.safetensors: is one of the two that are compared; name another file for the result" compare base.safetensors tuned.safetensors --output base.safetensors
 refuses 3 "nowhere: *" compare base.safetensors nowhere
 refuses 2 "*B is required*" compare base.safetensors
+refuses 2 "--include, --exclude and --restrict leave none of *; list them with: weightscope inspect base.safetensors" compare base.safetensors tuned.safetensors --include nothing
 nothing_but {base,half,renamed,tuned,other,quantized,adapted,broken,short}.safetensors {base,tuned,scans,out,limits,unknown}.json out.csv
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ctrl-C and SIGTERM end a scan at once and leave nothing behind.
+# Ctrl-C, SIGTERM and a terminal that is closed end a scan at once and leave nothing behind.
 set -u
 set -m  # jobs of their own group, which do not ignore SIGINT
 # shellcheck source=tests/cli/check.bash
@@ -31,5 +31,8 @@ interrupt INT
 interrupt TERM
 [ "$status" -eq 143 ] || fail "SIGTERM: exit status $status, expected 143"
 [ "$(grep -v '^\[' err)" = "weightscope: terminated" ] || fail "SIGTERM: $(tail -n 3 err)"
+interrupt HUP
+[ "$status" -eq 129 ] || fail "SIGHUP: exit status $status, expected 129"
+[ "$(grep -v '^\[' err)" = "weightscope: terminated" ] || fail "SIGHUP: $(tail -n 3 err)"
 
 finish

@@ -79,6 +79,17 @@ status=0
 [[ $status -eq 0 && ! -s err ]] || fail "closed stdout: exit status $status, $(cat err)"
 python3 -m json.tool scan.json >/dev/null || fail "closed stdout: what was meant for it went into a file"
 
+# a limit on the size of files is told, and costs no file that was there
+cp scan.json before.json
+status=0
+(
+    ulimit -f 1
+    exec "$WEIGHTSCOPE" scan m.safetensors --quiet --output scan.json 2>err
+) || status=$?
+[[ $status -eq 4 && $(cat err) == "weightscope: error: scan.json: cannot be written: File too large; raise the limit on the size of files: ulimit -f unlimited" ]] || fail "ulimit -f: exit status $status, $(cat err)"
+cmp scan.json before.json || fail "ulimit -f: the file that was there is gone"
+[ -z "$(find . -name '.weightscope-*')" ] || fail "ulimit -f: a temporary file is left"
+
 # no colours but on a terminal
 run 0 scan m.safetensors
 if grep -q $'\x1b' out; then

@@ -14,11 +14,29 @@ run 0 --help
 prints "Exit status:" out
 prints "Examples:" out
 cp out help
-for command in inspect scan report explain compare watch quantize prune; do
+for command in inspect scan report explain compare watch quantize allocate prune bits; do
     prints "  $command " help
     run 0 "$command" --help
     prints "weightscope $command [OPTIONS]" out
 done
+
+# each command has examples of its own, whose options are its options
+for command in inspect scan report explain compare watch quantize allocate prune "bits map" "bits select" "bits rank" "bits flip"; do
+    # shellcheck disable=SC2086
+    run 0 $command --version
+    cmp out version || fail "$command --version differs from --version"
+    # shellcheck disable=SC2086
+    run 0 $command --help
+    prints "Exit status:" out
+    cp out page
+    grep "^  weightscope " page >shown || fail "$command --help shows no example"
+    grep -v "^  weightscope $command" shown && fail "$command --help shows examples of others"
+    grep -o -- ' --[a-z-]*' shown | sort -u >used
+    while read -r option; do
+        grep -q -- "^ *$option\( \|,\|$\)" page || fail "$command --help shows $option in an example, and does not list it"
+    done <used
+done
+rm page shown used
 run 0 scan --help
 prints "weightscope scan [OPTIONS] MODEL" out
 for option in --spectra --weightwatcher --shuffles --seed --tap-spectra --convolution-input --include --exclude --restrict --output --csv --quiet --methods --bits --preset --threshold --top-issues --threads \
@@ -29,12 +47,25 @@ run 0 inspect --help
 prints "weightscope inspect [OPTIONS] MODEL" out
 
 refuses 2 "a command is missing; see: weightscope --help"
-refuses 2 "there is no command 'scann'; see: weightscope --help" scann
+refuses 2 "there is no command 'scann', but scan; see: weightscope --help" scann
+refuses 2 "there is no command 'scna', but scan; see: weightscope --help" scna
+refuses 2 "there is no command 'help'; see: weightscope --help" help
 refuses 2 "there is no option '--fast'; see: weightscope --help" --fast
 refuses 2 "*MODEL*required*; see: weightscope scan --help" scan
 refuses 2 "*MODEL*required*; see: weightscope inspect --help" inspect
-refuses 2 "*--fast*; see: weightscope scan --help" scan m.safetensors --fast
-refuses 2 "*more*; see: weightscope scan --help" scan m.safetensors more
+refuses 2 "there is no option '--fast'; see: weightscope scan --help" scan m.safetensors --fast
+refuses 2 "there is no option '--outptu', but --output; see: weightscope scan --help" scan m.safetensors --outptu=x
+refuses 2 "there is no option '--top-issue', but --top-issues; see: weightscope report --help" report scan.json --top-issue 3
+refuses 2 "'more' is one argument too many; see: weightscope scan --help" scan m.safetensors more and more
+refuses 2 "--bits lacks its value N; see: weightscope scan --help" scan m.safetensors --bits
+refuses 2 "--bits is given 2 times; give it once; see: weightscope scan --help" scan m.safetensors --bits 4 --bits 5
+for option in --output --csv --html --charts --tables --spectra --thresholds --baseline; do
+    refuses 2 "$option: the name is empty, as an unset variable leaves it; see: weightscope scan --help" scan m.safetensors $option ''
+done
+refuses 2 "MODEL: the name is empty, as an unset variable leaves it; see: weightscope inspect --help" inspect ''
+refuses 2 "--write: the name is empty, as an unset variable leaves it; see: weightscope bits flip --help" bits flip m.safetensors --write ''
+refuses 2 "--interval: 'nan' is no number from 0.01 to 86400; see: weightscope watch --help" watch checkpoints --interval nan
+refuses 2 "--bits-per-weight: '0' is no number above 0 and below 1e6; see: weightscope allocate --help" allocate m.safetensors --bits-per-weight 0
 refuses 2 "--methods: 'spectrum' is none of basic_stats, spectral, quantization, sparsity, heavy_tail, all; see: weightscope scan --help" \
     scan m.safetensors --methods basic_stats,spectrum
 refuses 2 "--bits: '1' is no whole number from 2 to 16; see: weightscope scan --help" scan m.safetensors --bits 1

@@ -86,6 +86,7 @@ prints "2 checkpoints" out
 
 refuses 2 "one checkpoint is no series; name two or more, or a folder that holds them" watch then.safetensors
 refuses 2 "run/step-2: holds 1 checkpoint, expected two or more, *" watch run/step-2
+refuses 2 "--include, --exclude and --restrict leave none of *; list them with: weightscope inspect then.safetensors" watch then.safetensors then.safetensors --include nothing
 refuses 2 "--follow wants one folder" watch live then.safetensors --follow
 refuses 3 "nowhere: *" watch then.safetensors nowhere
 rm follow.out follow.err

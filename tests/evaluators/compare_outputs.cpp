@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include <weightscope/evaluators/compare_outputs.hpp>
@@ -39,6 +40,7 @@ TEST_CASE("outputs are compared by hand")
         return p * std::log(p / q) + (1 - p) * std::log((1 - p) / (1 - q));
     };
     CHECK(c.kl_divergence.value == Approx((kl(7, 6) + kl(1, -1)) / 2).epsilon(1e-10));
+    CHECK(c.kl_divergence_error.reason == "one batch");
     CHECK(c.rows == 2);
     CHECK(c.non_finite_rows == 0);
 
@@ -46,6 +48,26 @@ TEST_CASE("outputs are compared by hand")
     with_peak.add({.values = {3, -4}, .rows = 1, .cols = 2}, {.values = {3, -3}, .rows = 1, .cols = 2});
     CHECK(with_peak.result().peak == 255);
     CHECK(with_peak.result().psnr_db.value == Approx(20 * std::log10(255 / std::sqrt(0.5))).epsilon(1e-14));
+}
+
+TEST_CASE("the divergence has a standard error over the batches, by their rows")
+{
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const auto kl = [](double a, double b) {
+        const double p = 1 / (1 + std::exp(-a)), q = 1 / (1 + std::exp(-b));
+        return p * std::log(p / q) + (1 - p) * std::log((1 - p) / (1 - q));
+    };
+    output_comparer comparer;
+    comparer.add({.values = {3, -4, 1, 0}, .rows = 2, .cols = 2}, {.values = {3, -3, 0, 1}, .rows = 2, .cols = 2});
+    comparer.add({.values = {2, 0}, .rows = 1, .cols = 2}, {.values = {1, nan}, .rows = 1, .cols = 2});  // counts for nothing
+    CHECK(comparer.result().kl_divergence_error.reason == "one batch");
+    comparer.add({.values = {2, 0, nan, 0}, .rows = 2, .cols = 2}, {.values = {0, 0, 0, 0}, .rows = 2, .cols = 2});
+    // sums s of 2 rows and t of 1 have the mean m = (s + t) / 3 and the residuals ±(s - 2 m): their squares times 2, over 3 squared
+    const double s = kl(7, 6) + kl(1, -1), m = (s + kl(2, 0)) / 3;
+    const output_comparison c = comparer.result();
+    CHECK(c.kl_divergence.value == Approx(m).epsilon(1e-10));
+    CHECK(c.kl_divergence_error.value == Approx(2 * std::fabs(s - 2 * m) / 3).epsilon(1e-10));
+    CHECK(c.non_finite_rows == 2);
 }
 
 TEST_CASE("equal outputs are exact, not infinitely good")

@@ -67,6 +67,9 @@ TEST_CASE("a changed model is measured beside the unchanged one, and put back")
     CHECK(after.outputs.top1_agreement.value == 1);
     const double p = 1 / (1 + std::exp(-4.0)), q = 1 / (1 + std::exp(-8.0));
     CHECK(after.outputs.kl_divergence.value == Approx((p * std::log(p / q) + (1 - p) * std::log((1 - p) / (1 - q))) / 3).epsilon(1e-10));
+    // the batches diverge by 0, 3 m and 0: residuals -m, 2 m, -m, their squares 6 m² times 3/2, over 3 squared
+    CHECK(after.outputs.kl_divergence_error.value == Approx(after.outputs.kl_divergence.value).epsilon(1e-12));
+    CHECK(before.outputs.kl_divergence_error.reason == "nothing is changed");
     CHECK(after.figures.empty());
     CHECK(model.loss(1).sum == 4);  // 2 items of loss 2: as it was
 }
@@ -95,6 +98,38 @@ TEST_CASE("the plan tells every call, whether outputs can be kept or not")
         CHECK(a.figures[0].value.value == Approx(6).epsilon(1e-15));
         CHECK(meter.plan(0).counts.losses == 0);  // the unchanged model is measured once
     }
+}
+
+TEST_CASE("losses or outputs alone are measured on request, and the plan tells every call")
+{
+    for (const double bytes : {1e9, 8.0, 0.0}) {
+        counting_model model({1, 2, 3});
+        quality_meter meter(model, {.kept_output_bytes = bytes, .losses = false});
+        CHECK(model.made_outputs == 1);
+        model.made_outputs = 0;
+        const model_quality_plan plan = meter.plan(1);
+        const model_quality before = meter.original(), after = meter.changed(double_second);
+        CHECK(before.loss.reason == "not asked for");
+        CHECK(before.loss_change.reason == "not asked for");
+        CHECK(before.outputs.mae.reason == "nothing is changed");
+        CHECK(after.perplexity.reason == "not asked for");
+        CHECK(after.loss_change_error.reason == "not asked for");
+        CHECK(after.outputs.mae.value == Approx(4 / 6.0).epsilon(1e-15));
+        CHECK(model.losses == 0);
+        CHECK(plan.counts.losses == 0);
+        CHECK(model.made_outputs == plan.counts.outputs);
+    }
+    counting_model model({1, 2, 3});
+    quality_meter meter(model, {.outputs = false});
+    CHECK(meter.plan(2).calls() == 8);  // the first loss is known already
+    (void)meter.changed(double_second);
+    const model_quality after = meter.changed(double_second);
+    CHECK(model.losses == 9);
+    CHECK(model.made_outputs == 0);
+    CHECK(after.loss_change.value == Approx(4 / 6.0).epsilon(1e-15));
+    CHECK(after.outputs.kl_divergence.reason == "no outputs");
+    CHECK_THROWS_WITH(quality_meter(model, {.losses = false, .outputs = false}),
+                      "weightscope::quality_meter(evaluator, options): options.losses is not set and there are no outputs, expected one of the two");
 }
 
 TEST_CASE("a model without outputs has losses alone, and one without batches is refused")

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <stdexcept>
@@ -96,6 +97,33 @@ TEST_CASE("restore() looks whether the bytes came back")
     CHECK_THROWS_WITH(patch.restore(),
                       "weightscope::weight_patch::restore(): bytes 4 to 8 of tensor 0 are not what was written back; read() must give what write() "
                       "took");
+}
+
+TEST_CASE("changes that overlap are put back, and what was there before is not taken for lost")
+{
+    two_tensors model;
+    const auto before = model.all();
+    std::uint32_t state = 1;
+    const auto below = [&](std::uint32_t limit) { return (state = state * 1664525u + 1013904223u) / 65536 % limit; };
+    for (int round = 0; round < 200; ++round) {
+        weight_patch patch(model);
+        for (int write = 0; write < 12; ++write) {
+            const std::size_t tensor = below(2), begin = below(6), count = 1 + below(tensor == 0 ? 10 : 2);
+            const std::vector<std::byte> bytes(count, static_cast<std::byte>(below(256)));
+            patch.write(tensor, begin, bytes);
+        }
+        CHECK_NOTHROW(patch.restore());
+        CHECK(model.same_bytes(before));
+    }
+
+    forgetful lossy;
+    lossy.writable = 4;
+    weight_patch patch(lossy);
+    patch.write(0, 4, bytes_of_value(2.0f));  // as it is
+    patch.write(0, 2, bytes_of_value(std::uint32_t{7}));
+    patch.write(0, 0, bytes_of_value(std::uint64_t{7}));
+    patch.write(0, 8, bytes_of_value(9.0f));
+    CHECK_THROWS_WITH(patch.restore(), Catch::Contains("bytes 4 to 8 of tensor 0 are not what was written back"));
 }
 
 TEST_CASE("one place that cannot be restored does not keep the others from it")

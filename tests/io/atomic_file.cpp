@@ -135,14 +135,14 @@ TEST_CASE("a full disk is an error that names the target and leaves no trace")
         file.write(std::string(100000, 'x'));
         file.commit();
     });
-    CHECK(text == path.string() + ": cannot be written: File too large");
+    CHECK(text == path.string() + ": cannot be written: File too large; raise the limit on the size of files: ulimit -f unlimited");
     const std::string buffered = message<write_error>([&] {
         const size_limit full(10);
         atomic_file file(path);
         file.write(std::string(100, 'x'));  // stays in the buffer until the commit
         file.commit();
     });
-    CHECK(buffered == path.string() + ": cannot be written: File too large");
+    CHECK(buffered == path.string() + ": cannot be written: File too large; raise the limit on the size of files: ulimit -f unlimited");
     CHECK(files::content(path) == "old");
     CHECK(folder.names() == names{"report"});
 

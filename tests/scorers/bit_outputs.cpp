@@ -54,6 +54,13 @@ public:
     shown_model replicate() const { return *this; }
 };
 
+// With the name that open_blocks() gives.
+struct named_model : shown_model
+{
+    explicit named_model(const std::vector<double>& w) : shown_model(w) { infos_[0].name = "a"; }
+    named_model replicate() const { return *this; }
+};
+
 const std::vector<bit_candidate> both = {{.name = "w", .flat = 0}, {.name = "w", .flat = 1}};
 
 void flip_in_place(weight_patch& patch, const shown_model& model, std::size_t flat, unsigned bit)
@@ -212,6 +219,41 @@ TEST_CASE("a model is measured with sets of flips, and is as it was afterwards")
     CHECK(model.same_bytes(stored));
 }
 
+TEST_CASE("a flip depends on those before it in its own block alone")
+{
+    const files::temporary_folder folder;
+    const model m = bit_models::open_blocks(folder, "Q8_0", 8, 3);
+    std::vector<double> values;
+    for (std::size_t i = 0; i < m.tensors[0].size(); ++i)
+        values.push_back(value_with_bits_flipped(m.tensors[0], i, 0));
+    named_model held(values);
+    auto evaluator = detail::hold(held);
+    for (const model* stored : {&m, static_cast<const model*>(nullptr)}) {  // bits of blocks, and of the floats that they stand for
+        const detail::bit_flipper flipper(evaluator, stored);
+        detail::made_bit_flips made(flipper);
+        std::vector<detail::bit_place> all;
+        std::uint32_t state = 1;
+        const auto below = [&](std::size_t limit) { return (state = state * 1664525u + 1013904223u) / 65536 % limit; };
+        std::size_t shared = 0;
+        for (int i = 0; i < 300; ++i) {
+            const std::string part = stored != nullptr && below(3) == 0 ? "scale" : "code";
+            detail::bit_place place = detail::bit_place_of(evaluator, flipper, held.weights()[0].name, below(values.size()), part, "flip", "f()");
+            place.bit = static_cast<unsigned>(below(8));
+            const bit_flip brute = flipper.effect(place, all);
+            const auto before = made.before(place);
+            const bit_flip found = flipper.effect(place, before);
+            shared += before.size();
+            CHECK(found.old_code == brute.old_code);
+            CHECK(found.new_code == brute.new_code);
+            CHECK(found.outcome == brute.outcome);
+            CHECK((found.new_value == brute.new_value || (std::isnan(found.new_value) && std::isnan(brute.new_value))));
+            all.push_back(place);
+        }
+        CHECK(shared > 50);
+        CHECK(shared < 300 * 299 / 2 / 4);
+    }
+}
+
 TEST_CASE("scales of blocks are measured by the weights that they change")
 {
     const files::temporary_folder folder;
@@ -219,11 +261,7 @@ TEST_CASE("scales of blocks are measured by the weights that they change")
     std::vector<double> values;
     for (std::size_t i = 0; i < m.tensors[0].size(); ++i)
         values.push_back(value_with_bits_flipped(m.tensors[0], i, 0));
-    struct named : shown_model
-    {
-        explicit named(const std::vector<double>& w) : shown_model(w) { infos_[0].name = "a"; }
-        named replicate() const { return *this; }
-    } held(values);
+    named_model held(values);
     const std::vector<std::vector<planned_flip>> sets = {{{.name = "a", .flat = 40, .bit = 15, .part = "scale"}}};
     const flips_quality found = measure_flips(m, held, sets);
     double sum = 0;  // the sign of the second block's scale turns 32 weights, in all 6 rows

@@ -11,6 +11,8 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/evaluators/batch_error.hpp>
+#include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 
@@ -34,6 +36,7 @@ struct output_comparison
     metric top1_agreement = {};   ///< share of rows whose largest output is in the same column; the first one where several are largest
     std::size_t rows = 0;             ///< compared
     std::size_t non_finite_rows = 0;  ///< of them with NaN or Inf on either side: in no figure but top1_agreement, where they disagree
+    metric kl_divergence_error = {};  ///< standard error of kl_divergence over the batches; missing for one batch
 };
 
 namespace detail {
@@ -49,7 +52,7 @@ inline double log_sum_exp(std::span<const float> logits)
 
 }  // namespace detail
 
-/// Adds up what compare_outputs() reports, batch by batch.
+/// Adds up what compare_outputs() reports: one batch with each add().
 class output_comparer
 {
 public:
@@ -70,9 +73,13 @@ public:
             require(outputs->values.size() == outputs->rows * outputs->cols,
                     "output_comparer::add(original, changed): {} values for {} x {} outputs", outputs->values.size(), outputs->rows,
                     outputs->cols);
+        const double before = kl_;
+        const std::size_t finite = rows_ - non_finite_rows_;
         for (std::size_t row = 0; row < original.rows; ++row)
             add_row(std::span(original.values).subspan(row * original.cols, original.cols),
                     std::span(changed.values).subspan(row * original.cols, original.cols));
+        if (const std::size_t rows = rows_ - non_finite_rows_ - finite; rows > 0)
+            divergences_.push_back({kl_ - before, static_cast<double>(rows)});
     }
 
     [[nodiscard]] output_comparison result() const
@@ -80,13 +87,13 @@ public:
         output_comparison r{.peak = given_peak_ > 0 ? given_peak_ : largest_, .rows = rows_, .non_finite_rows = non_finite_rows_};
         const double n = static_cast<double>(elements_), finite_rows = static_cast<double>(rows_ - non_finite_rows_);
         if (rows_ == 0) {
-            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence, &r.top1_agreement})
+            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence, &r.kl_divergence_error, &r.top1_agreement})
                 *m = metric::missing("no outputs");
             return r;
         }
         r.top1_agreement = static_cast<double>(same_top1_) / static_cast<double>(rows_);
         if (elements_ == 0) {
-            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence})
+            for (metric* m : {&r.mae, &r.rmse, &r.psnr_db, &r.cosine, &r.kl_divergence, &r.kl_divergence_error})
                 *m = metric::missing("no finite outputs");
             return r;
         }
@@ -99,6 +106,7 @@ public:
                      ? metric::missing("all outputs are 0")
                      : metric(std::clamp(product_ / std::sqrt(original_squares_) / std::sqrt(changed_squares_), -1.0, 1.0));
         r.kl_divergence = std::max(kl_ / finite_rows, 0.0);
+        r.kl_divergence_error = estimate_batch_error(divergences_);
         return r;
     }
 
@@ -129,6 +137,7 @@ private:
     double given_peak_ = 0, largest_ = 0;
     double absolute_ = 0, squares_ = 0, product_ = 0, original_squares_ = 0, changed_squares_ = 0, kl_ = 0;
     std::size_t rows_ = 0, non_finite_rows_ = 0, same_top1_ = 0, elements_ = 0;
+    std::vector<loss_value> divergences_ = {};  // of each batch
 };
 
 namespace detail {

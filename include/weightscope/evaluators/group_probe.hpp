@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/evaluators/batch_error.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/direction_step.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
@@ -57,30 +58,16 @@ namespace detail {
 struct group_change
 {
     double loss = 0, scale = 0;
-    std::vector<double> sums = {};  // of the change, batch by batch
+    std::vector<loss_value> changes = {};  // of the loss, batch by batch
 };
 
-// Standard error of a mean change over batches of unlike size, from what each batch adds to its sum.
-inline double batch_error_of(const std::vector<double>& sums, const std::vector<loss_value>& base, double count)
-{
-    const auto batches = static_cast<double>(sums.size());
-    double sum = 0, squares = 0;
-    for (const double change : sums)
-        sum += change;
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-        const double distance = sums[i] - sum / count * base[i].count;
-        squares += distance * distance;
-    }
-    return sums.size() > 1 ? std::sqrt(squares * batches / (batches - 1)) / count : std::numeric_limits<double>::quiet_NaN();
-}
-
 // What each batch adds to -w·g + w'H w / 2, from its changes at the scales of both.
-inline std::vector<double> predicted_sums(const group_change& up, const group_change& down)
+inline std::vector<loss_value> predicted_changes(const group_change& up, const group_change& down)
 {
     const double a = up.scale, b = down.scale, span = a - b;
-    std::vector<double> result;
-    for (std::size_t i = 0; i < up.sums.size(); ++i)  // as fit_parabola() has gradient and curvature
-        result.push_back((b + 1) / (a * span) * up.sums[i] - (a + 1) / (b * span) * down.sums[i]);
+    std::vector<loss_value> result;
+    for (std::size_t i = 0; i < up.changes.size(); ++i)  // as fit_parabola() has gradient and curvature
+        result.push_back({(b + 1) / (a * span) * up.changes[i].sum - (a + 1) / (b * span) * down.changes[i].sum, up.changes[i].count});
     return result;
 }
 
@@ -121,7 +108,7 @@ inline group_change scaled_group(any_evaluator& evaluator, const weight_group& g
     const std::vector<loss_value> changed = batch_losses(evaluator, batches);
     group_change result{.loss = mean_change(changed, base, count), .scale = squares > 0 ? along / squares : 0};
     for (std::size_t i = 0; i < changed.size(); ++i)
-        result.sums.push_back(changed[i].sum - base[i].sum);
+        result.changes.push_back({changed[i].sum - base[i].sum, base[i].count});
     patch.restore();
     return result;
 }
@@ -156,7 +143,7 @@ inline group_probe_result group_probe(any_evaluator& evaluator, std::span<const 
         if (options.ablate) {
             const group_change removed = change(-1);
             out[0] = removed.loss;
-            out[5] = batch_error_of(removed.sums, base, unchanged.count);
+            out[5] = estimate_batch_error(removed.changes).value;
         }
         if (options.scale) {
             const group_change up = change(options.step), down = change(-options.step);
@@ -164,7 +151,7 @@ inline group_probe_result group_probe(any_evaluator& evaluator, std::span<const 
             out[2] = up.loss;
             out[3] = down.scale;
             out[4] = down.loss;
-            out[6] = batch_error_of(predicted_sums(up, down), base, unchanged.count);
+            out[6] = estimate_batch_error(predicted_changes(up, down)).value;
         }
     };
     runner.run_until(groups.size(), work, [&](std::size_t item) { return groups[item].name; });

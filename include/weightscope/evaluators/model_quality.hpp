@@ -25,6 +25,8 @@ struct model_quality_options
 {
     bool figures = false;            ///< also the evaluator's own figures: one more call a batch
     double kept_output_bytes = 1e9;  ///< outputs of the unchanged model that are kept; those that do not fit are made again for every change
+    bool losses = true;   ///< loss, perplexity and their change
+    bool outputs = true;  ///< how far the outputs move, where the evaluator has some
 };
 
 /// Measures a model and what changes of its weights do to it: loss, perplexity, and how far the outputs move.
@@ -46,9 +48,9 @@ public:
         : evaluator_(std::make_unique<detail::evaluator_holder<E&>>(evaluator)), options_(options)
     {
         if constexpr (output_evaluator<E>) {
-            bool supported = true;
+            bool supported = options.outputs;
             if constexpr (requires { { evaluator.supports_outputs() } -> std::convertible_to<bool>; })
-                supported = evaluator.supports_outputs();
+                supported = supported && evaluator.supports_outputs();
             if (supported)
                 outputs_ = [&evaluator](std::size_t batch) { return model_outputs(evaluator.outputs(batch)); };
         }
@@ -60,11 +62,12 @@ public:
     {
         const std::size_t batches = evaluator_->batch_count(), kept = kept_count();
         model_quality_plan result;
-        result.counts.losses = batches * (changes + (losses_.empty() ? 1 : 0));
+        if (options_.losses)
+            result.counts.losses = batches * changes + (batches - losses_.size());
         if (has_figures())
-            result.counts.measures = result.counts.losses;
+            result.counts.measures = batches * (changes + (measured_ ? 0 : 1));
         if (outputs_) {
-            result.counts.outputs = (losses_.empty() ? kept - kept_.size() : 0) + changes * (batches + (batches - kept));
+            result.counts.outputs = kept - kept_.size() + changes * (batches + (batches - kept));
             result.memory_bytes = static_cast<double>(kept) * output_bytes_;
         }
         result.seconds = seconds_ * static_cast<double>(result.calls());
@@ -74,19 +77,22 @@ public:
     /// The unchanged model. Measured once.
     model_quality original(progress_reporter* progress = nullptr)
     {
-        if (losses_.empty()) {
-            losses_ = measure_losses(progress);
+        if (!measured_) {
+            measure_losses(losses_, progress);
             if (has_figures())
                 figures_ = measure_figures(progress);
-            while (outputs_ && kept_.size() < kept_count()) {
+            while (kept_.size() < kept_count()) {
                 kept_.push_back(outputs_(kept_.size()));
                 tell(progress);
             }
+            measured_ = true;
         }
-        model_quality result = detail::quality_of_losses(losses_, losses_);
+        model_quality result = quality_of(losses_);
         result.figures = figures_;
-        result.loss_change = 0.0;
-        result.loss_change_error = metric::missing("nothing is changed");
+        if (options_.losses) {
+            result.loss_change = 0.0;
+            result.loss_change_error = metric::missing("nothing is changed");
+        }
         result.outputs = detail::no_outputs(outputs_ ? "nothing is changed" : "no outputs");
         return result;
     }
@@ -103,7 +109,9 @@ public:
             weight_patch patch(*evaluator_);
             change(patch);
             const std::shared_ptr<void> held = hold ? hold() : nullptr;
-            result = detail::quality_of_losses(measure_losses(progress), losses_);
+            std::vector<loss_value> losses;
+            measure_losses(losses, progress);
+            result = quality_of(losses);
             if (has_figures())
                 result.figures = measure_figures(progress);
             for (std::size_t batch = 0; batch < kept_.size(); ++batch) {
@@ -135,6 +143,7 @@ private:
     void probe()
     {
         require(evaluator_->batch_count() > 0, "quality_meter(evaluator): the evaluator has no batch, expected 1 or more");
+        require(options_.losses || outputs_, "quality_meter(evaluator, options): options.losses is not set and there are no outputs, expected one of the two");
         const auto start = std::chrono::steady_clock::now();
         if (outputs_) {
             model_outputs first = outputs_(0);
@@ -142,7 +151,7 @@ private:
             if (kept_count() > 0)
                 kept_.push_back(std::move(first));
         } else {
-            (void)evaluator_->loss(0);
+            losses_.push_back(evaluator_->loss(0));
         }
         seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
@@ -161,14 +170,18 @@ private:
             progress->finished("forward passes", 1);
     }
 
-    std::vector<loss_value> measure_losses(progress_reporter* progress)
+    // Those that `losses` has not yet.
+    void measure_losses(std::vector<loss_value>& losses, progress_reporter* progress)
     {
-        std::vector<loss_value> losses;
-        for (std::size_t batch = 0; batch < evaluator_->batch_count(); ++batch) {
-            losses.push_back(evaluator_->loss(batch));
+        while (options_.losses && losses.size() < evaluator_->batch_count()) {
+            losses.push_back(evaluator_->loss(losses.size()));
             tell(progress);
         }
-        return losses;
+    }
+
+    model_quality quality_of(const std::vector<loss_value>& losses) const
+    {
+        return options_.losses ? detail::quality_of_losses(losses, losses_) : detail::no_quality("not asked for");
     }
 
     std::vector<named_metric> measure_figures(progress_reporter* progress)
@@ -183,6 +196,7 @@ private:
     model_quality_options options_;
     std::function<model_outputs(std::size_t)> outputs_ = {};
     double output_bytes_ = 0, seconds_ = 0;
+    bool measured_ = false;                  // the unchanged model
     std::vector<model_outputs> kept_ = {};   // of the unchanged model
     std::vector<loss_value> losses_ = {};    // of the unchanged model
     std::vector<named_metric> figures_ = {};

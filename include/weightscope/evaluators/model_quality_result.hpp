@@ -7,6 +7,7 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
+#include <weightscope/evaluators/batch_error.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/metrics.hpp>
@@ -40,7 +41,8 @@ namespace detail {
 inline output_comparison no_outputs(const std::string& reason)
 {
     output_comparison result;
-    for (metric* m : {&result.mae, &result.rmse, &result.psnr_db, &result.cosine, &result.kl_divergence, &result.top1_agreement})
+    for (metric* m : {&result.mae, &result.rmse, &result.psnr_db, &result.cosine, &result.kl_divergence, &result.kl_divergence_error,
+                      &result.top1_agreement})
         *m = metric::missing(reason);
     return result;
 }
@@ -58,10 +60,12 @@ inline model_quality quality_of_losses(const std::vector<loss_value>& losses, co
 {
     loss_value sum;
     double change = 0;
+    std::vector<loss_value> changes;
     for (std::size_t b = 0; b < losses.size(); ++b) {
         sum.sum += losses[b].sum;
         sum.count += losses[b].count;
-        change += losses[b].sum - unchanged[b].sum;
+        changes.push_back({losses[b].sum - unchanged[b].sum, losses[b].count});
+        change += changes.back().sum;
     }
     model_quality result;
     result.loss = sum.count > 0 ? metric(sum.mean()) : metric::missing("nothing was counted");
@@ -70,15 +74,8 @@ inline model_quality quality_of_losses(const std::vector<loss_value>& losses, co
         result.loss_change = result.loss_change_error = result.loss;
         return result;
     }
-    const double mean = change / sum.count, batches = static_cast<double>(losses.size());
-    result.loss_change = mean;
-    // of a ratio of sums: residuals of each batch from its own share of the mean
-    double squares = 0;
-    for (std::size_t b = 0; b < losses.size(); ++b) {
-        const double residual = losses[b].sum - unchanged[b].sum - mean * losses[b].count;
-        squares += residual * residual;
-    }
-    result.loss_change_error = losses.size() > 1 ? metric(std::sqrt(squares * batches / (batches - 1)) / sum.count) : metric::missing("one batch");
+    result.loss_change = change / sum.count;
+    result.loss_change_error = estimate_batch_error(changes);
     return result;
 }
 

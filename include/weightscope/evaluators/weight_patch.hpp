@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <iterator>
+#include <map>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -79,11 +81,12 @@ public:
         if (refused)
             std::rethrow_exception(refused);
         std::vector<std::byte> found;
-        // the first copy of a place that was written twice is the original
+        written_places before;
         for (const region& r : regions) {
             found.resize(r.bytes.size());
             read_(object_, r.tensor, r.offset, found);
-            if (lost == nullptr && !written_before(regions, r) && !std::equal(found.begin(), found.end(), r.bytes.begin()))
+            const bool again = before.add(r.tensor, r.offset, r.offset + r.bytes.size());  // the first copy of such a place is the original
+            if (lost == nullptr && !again && !std::equal(found.begin(), found.end(), r.bytes.begin()))
                 lost = &r;
         }
         if (lost != nullptr)
@@ -100,12 +103,33 @@ private:
         std::vector<std::byte> bytes;
     };
 
-    static bool written_before(const std::vector<region>& regions, const region& r)
+    // Bytes of tensors, as ranges that do not touch each other's inside.
+    class written_places
     {
-        return std::any_of(regions.data(), &r, [&](const region& other) {
-            return other.tensor == r.tensor && other.offset < r.offset + r.bytes.size() && r.offset < other.offset + other.bytes.size();
-        });
-    }
+    public:
+        // Whether one of the bytes was there.
+        bool add(std::size_t tensor, std::size_t begin, std::size_t end)
+        {
+            if (begin == end)
+                return false;
+            bool there = false;
+            auto next = ends_.upper_bound({tensor, begin});
+            if (next != ends_.begin())
+                if (const auto previous = std::prev(next); previous->first.first == tensor && previous->second > begin)
+                    next = previous;
+            while (next != ends_.end() && next->first.first == tensor && next->first.second < end) {
+                there = true;
+                begin = std::min(begin, next->first.second);
+                end = std::max(end, next->second);
+                next = ends_.erase(next);
+            }
+            ends_.emplace(std::pair(tensor, begin), end);
+            return there;
+        }
+
+    private:
+        std::map<std::pair<std::size_t, std::size_t>, std::size_t> ends_ = {};  // by tensor and begin
+    };
 
     void* object_;
     void (*read_)(const void*, std::size_t, std::size_t, std::span<std::byte>);

@@ -129,11 +129,12 @@ inline void atomic_file::commit()
 
 inline void atomic_file::refuse(int error) const
 {
-    const std::string_view cure = error == ENOENT   ? "; create its folder first"
-                                : error == ENOTDIR  ? "; a part of its path is a file"
-                                : error == EACCES   ? "; choose a folder that you may write to"
-                                : error == ENOSPC   ? "; free some space or choose another disk"
-                                                    : "";
+    const std::string_view cure = error == ENOENT                        ? "; create its folder first"
+                                  : error == ENOTDIR                     ? "; a part of its path is a file"
+                                  : error == EACCES || error == EROFS    ? "; choose a folder that you may write to"
+                                  : error == ENOSPC || error == EDQUOT   ? "; free some space or choose another disk"
+                                  : error == EFBIG                       ? "; raise the limit on the size of files: ulimit -f unlimited"
+                                                                         : "";
     throw write_error(target_, fmt::format("cannot be written: {}{}", std::generic_category().message(error), cure));
 }
 

@@ -53,6 +53,28 @@ inline text_table worst_bits_table(const std::vector<const tensor_bit_map*>& ord
     return table;
 }
 
+// Without the last columns where names find no place beside them; tensor, dtype, worst bit, change and weight stay.
+inline text_table with_whole_names(text_table table, std::size_t width)
+{
+    constexpr std::size_t gap = 2, kept = 5;
+    const auto widest = [&](std::size_t column) {
+        std::size_t columns = display_width(table.headings[column]);
+        for (const auto& row : table.rows)
+            columns = std::max(columns, display_width(row[column]));
+        return columns;
+    };
+    std::size_t needed = widest(0);
+    for (std::size_t column = 1; column < table.headings.size(); ++column)
+        needed += gap + widest(column);
+    while (needed > width && table.headings.size() > kept) {
+        needed -= gap + widest(table.headings.size() - 1);
+        table.headings.pop_back();
+        for (auto& row : table.rows)
+            row.pop_back();
+    }
+    return table;
+}
+
 // One character for a bit of a tensor.
 inline char bit_mark(const tensor_bit_map& tensor, const bit_position& position)
 {
@@ -163,7 +185,7 @@ inline std::vector<std::string> bit_map_sentences(const bit_map_study_result& st
     for (const std::string& sentence : detail::bit_map_sentences(study))
         say(sentence);
     if (!shown.empty()) {
-        const std::vector<std::string> lines = detail::worst_bits_table(shown).lines(options.width);
+        const std::vector<std::string> lines = detail::with_whole_names(detail::worst_bits_table(shown), options.width).lines(options.width);
         text += fmt::format("\n{}\n{}\n", style.bold(lines.front()), fmt::join(lines.begin() + 1, lines.end(), "\n"));
     }
     if (shown.size() < order.size())

@@ -21,18 +21,19 @@ inline std::string bit_number_text(double value) { return std::isfinite(value) ?
 // What was looked at.
 inline std::vector<std::string> bit_selection_sentences(const bit_selection& selection)
 {
-    std::string first = fmt::format("{} of {} weights in {} tensors, by {}", selection.candidates.size(), selection.weight_count, selection.tensor_count,
+    std::string first = fmt::format("{} of {} weights in {} tensors, by {}", selection.candidates.size(), fmt::group_digits(selection.weight_count), selection.tensor_count,
                                     to_string(selection.method));
     if (!selection.gradient_source.empty())
         first += fmt::format(" with gradients from {}", selection.gradient_source == "file"        ? "a file"
                                                        : selection.gradient_source == "evaluator" ? "the evaluator"
                                                                                                   : "differences of losses");
     if (selection.sampled_count > 0)
-        first += fmt::format(" of {} weights", selection.sampled_count);
+        first += fmt::format(" of {} weights", fmt::group_digits(selection.sampled_count));
     std::vector<std::string> sentences = {first + fmt::format("; bits: {}", selection.bits)};
     if (selection.flips.total() > 0)
-        sentences.push_back(fmt::format("flips: {} within the trust radius, {} outside of it, {} to NaN or Inf, {} that change nothing", selection.flips.inside,
-                                        selection.flips.outside, selection.flips.non_finite, selection.flips.unchanged));
+        sentences.push_back(fmt::format("flips: {} within the trust radius, {} outside of it, {} to NaN or Inf, {} that change nothing", fmt::group_digits(selection.flips.inside),
+                                        fmt::group_digits(selection.flips.outside), fmt::group_digits(selection.flips.non_finite),
+                                        fmt::group_digits(selection.flips.unchanged)));
     if (selection.unscored_count > 0)
         sentences.push_back(fmt::format("{} codes and scales have no score: weights or gradients are not finite", selection.unscored_count));
     for (const std::string& line : selection.passed_over)

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/report/health_result.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/text_layout.hpp>
 
@@ -49,7 +50,7 @@ struct console_style
 
 inline std::string counted(std::size_t count, std::string_view one, std::string_view many)
 {
-    return fmt::format("{} {}", count, count == 1 ? one : many);
+    return fmt::format("{} {}", grouped(count), count == 1 ? one : many);
 }
 
 inline void append_wrapped(std::string& text, std::string_view paragraph, std::size_t width, std::size_t indent,

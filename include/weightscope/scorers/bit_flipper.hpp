@@ -107,6 +107,14 @@ public:
         return flip_change(bit_layout_of_dtype(info.dtype), code, place.bit);
     }
 
+    // Flips of the same tensor in the same one of these are all that a flip's effect depends on: a block of codes, else a number.
+    std::size_t block_of(const bit_place& place) const
+    {
+        const named_tensor* coded = coded_of(place.tensor);
+        const ggml_type* type = coded != nullptr ? ggml_bit_type(*coded) : nullptr;
+        return type != nullptr ? place.flat / type->block_weights : place.first;
+    }
+
     // Makes a flip in `e`, an evaluator of the same tensors, that has those of `before` already.
     void apply(any_evaluator& e, weight_patch& patch, const bit_place& place, std::span<const bit_place> before) const
     {

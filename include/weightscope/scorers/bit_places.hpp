@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -38,19 +39,39 @@ inline bit_place bit_place_of(const any_evaluator& evaluator, const bit_flipper&
     return {.tensor = tensor, .flat = flat, .part = part, .first = flat / weights * weights};
 }
 
+// Flips that are made one after the other, found by the block that they lie in.
+class made_bit_flips
+{
+public:
+    explicit made_bit_flips(const bit_flipper& flipper) : flipper_(flipper) {}
+
+    // Those that the effect of one more depends on. It is one of them from then on.
+    std::span<const bit_place> before(const bit_place& place)
+    {
+        std::vector<bit_place>& made = by_block_[{place.tensor, flipper_.block_of(place)}];
+        made.push_back(place);
+        return std::span(made).first(made.size() - 1);
+    }
+
+private:
+    const bit_flipper& flipper_;
+    std::map<std::pair<std::size_t, std::size_t>, std::vector<bit_place>> by_block_ = {};
+};
+
 // The places of flips that are made one after the other. What the plan does not tell of them is filled in, and what it tells must hold:
 // its old code is that of the model, or that after the flips before it. `list` is what messages call them.
 inline std::vector<bit_place> bit_places_of(const any_evaluator& evaluator, const bit_flipper& flipper, std::vector<planned_flip>& flips,
                                             const std::string& list, const char* caller)
 {
     std::vector<bit_place> places;
+    made_bit_flips made(flipper);
     for (planned_flip& flip : flips) {
         const std::string who = fmt::format("flip {} of {}", places.size(), list);
         bit_place place = bit_place_of(evaluator, flipper, flip.name, flip.flat, flip.part, who, caller);
         place.bit = flip.bit;
         const unsigned bits = flipper.layout_of(place.tensor, flip.part, caller).bits;
         require(flip.bit < bits, "{}: {} is bit {} of a number of {}", caller, who, flip.bit, bits);
-        const bit_flip effect = flipper.effect(place, places);
+        const bit_flip effect = flipper.effect(place, made.before(place));
         const bool as_told = !flip.old_code || *flip.old_code == effect.old_code || *flip.old_code == flipper.effect(place, {}).old_code;
         require(as_told,
                 "{}: {} expects the code {:#x} in '{}'[{}], found {:#x}; the plan was made for another model", caller, who, flip.old_code.value_or(0),
@@ -67,8 +88,9 @@ inline std::vector<bit_place> bit_places_of(const any_evaluator& evaluator, cons
 // Makes flips one after the other in `evaluator`, one of the same tensors as the flipper's.
 inline void make_bit_flips(const bit_flipper& flipper, any_evaluator& evaluator, weight_patch& patch, std::span<const bit_place> flips)
 {
-    for (std::size_t i = 0; i < flips.size(); ++i)
-        flipper.apply(evaluator, patch, flips[i], flips.first(i));
+    made_bit_flips made(flipper);
+    for (const bit_place& flip : flips)
+        flipper.apply(evaluator, patch, flip, made.before(flip));
 }
 
 }  // namespace weightscope::detail

@@ -109,8 +109,9 @@ private:
     void find_after(const char* caller)
     {
         after = bit_places_of(evaluator, flipper, options.after, "options.after", caller);
+        made_bit_flips made(flipper);
         for (std::size_t i = 0; i < after.size(); ++i) {
-            const flip_outcome outcome = flipper.effect(after[i], std::span(after).first(i)).outcome;
+            const flip_outcome outcome = flipper.effect(after[i], made.before(after[i])).outcome;
             require(outcome == flip_outcome::finite || outcome == flip_outcome::unchanged,
                     "{}: flip {} of options.after makes a weight NaN or Inf, on top of which nothing can be tried", caller, i);
         }

@@ -1,10 +1,9 @@
 #pragma once
 // What quantizing one layer alone does to a model's loss, or to its outputs.
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
-#include <functional>
-#include <limits>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,11 +12,12 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
-#include <weightscope/evaluators/compare_outputs.hpp>
-#include <weightscope/evaluators/evaluation.hpp>
+#include <weightscope/evaluators/model_quality.hpp>
+#include <weightscope/evaluators/model_quality_result.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
@@ -58,11 +58,10 @@ struct allocation_measured_layers
     }
 };
 
-// Puts a layer, and all that are equal to it, into an evaluator; false where it has none of them.
-inline bool write_allocation_layer(weight_patch& patch, const std::vector<weight_info>& weights, const model& m, const allocation_measured_layers& of, std::size_t first,
-                                 const scheme& s)
+// Puts a layer, and all that are equal to it, into an evaluator.
+inline void write_allocation_layer(weight_patch& patch, const std::vector<weight_info>& weights, const model& m, const allocation_measured_layers& of, std::size_t first,
+                                   const scheme& s)
 {
-    bool written = false;
     std::size_t offset = 0;
     for (std::size_t i = 0; i < of.layers.size(); ++i) {
         const located_layer& layer = of.layers[i];
@@ -77,112 +76,55 @@ inline bool write_allocation_layer(weight_patch& patch, const std::vector<weight
                 "{}: the evaluator's tensor '{}' is {} numbers of {}, expected {} of {} as in the model", allocation_measures_caller, printable(tensor.name),
                 weights[number].size(), to_string(weights[number].dtype), tensor.size(), to_string(tensor.dtype));
         patch.write(number, begin, requantized_bytes(layer.tensor, layer.layer, s));
-        written = true;
     }
-    return written;
 }
 
-// How much the mean loss rises, and the standard error over batches, each compared with itself.
-inline uncertain_value allocation_rise(const std::vector<loss_value>& before, const std::vector<loss_value>& after)
+// Whether an evaluator has a layer, or one that is equal to it.
+inline bool has_allocation_layer(const std::vector<weight_info>& weights, const model& m, const allocation_measured_layers& of, std::size_t first)
 {
-    const double count = total(before).count, mean = mean_change(after, before, count), batches = static_cast<double>(before.size());
-    double squares = 0;
-    for (std::size_t b = 0; b < before.size(); ++b) {
-        const double residual = after[b].sum - before[b].sum - mean * before[b].count;
-        squares += residual * residual;
-    }
-    return {mean, before.size() > 1 ? std::sqrt(squares * batches / (batches - 1)) / count : 0};
+    return std::any_of(of.layers.begin(), of.layers.end(), [&](const located_layer& layer) {
+        return layer.alike == first && weight_named(weights, m.tensors[layer.whole].name) < weights.size();
+    });
 }
 
-// What a batch loses by a change of weights: its loss, or how far its outputs are from what they were. Those are kept where they fit into
-// memory, and made again where not.
-class allocation_meter
+// How much the loss rises by a change of the model, or how far its outputs move; nothing where that is not finite.
+inline std::optional<uncertain_value> allocation_rise(const model_quality& changed, bool outputs)
 {
-public:
-    allocation_meter(any_evaluator& evaluator, allocation_loss loss, progress_reporter& progress)
-        : evaluator_(evaluator), batches_(chosen_batches(evaluator, {}, allocation_measures_caller)), outputs_(loss == allocation_loss::kl_divergence),
-          progress_(progress)
-    {
-        for (const std::size_t batch : batches_) {
-            if (!outputs_) {
-                before_.push_back(evaluator_.loss(batch));
-            } else {
-                model_outputs original = evaluator_.outputs(batch);
-                before_.push_back({0, static_cast<double>(original.rows)});
-                kept_bytes_ += original.values.size() * sizeof(float);
-                if (kept_bytes_ <= most_kept_bytes)
-                    kept_.push_back(std::move(original));
-            }
-            progress_.finished("forward passes", 1);
-        }
-        require_usable(total(before_), allocation_measures_caller);
-    }
-
-    const std::vector<loss_value>& before() const { return before_; }
-
-    // @param change  writes weights; false where there are none to write, and then nothing is run
-    std::optional<std::vector<loss_value>> after(const std::function<bool(weight_patch&)>& change)
-    {
-        std::vector<loss_value> losses;
-        for (std::size_t b = 0; b < batches_.size();) {
-            std::optional<model_outputs> original;
-            if (outputs_ && b >= kept_.size())
-                original = evaluator_.outputs(batches_[b]);
-            weight_patch patch(evaluator_);
-            if (!change(patch))
-                return std::nullopt;
-            for (const std::size_t end = original ? b + 1 : outputs_ ? kept_.size() : batches_.size(); b < end; ++b) {
-                losses.push_back(outputs_ ? divergence(original ? *original : kept_[b], evaluator_.outputs(batches_[b])) : evaluator_.loss(batches_[b]));
-                progress_.finished("forward passes", 1);
-            }
-            patch.restore();
-        }
-        return losses;
-    }
-
-private:
-    static constexpr std::size_t most_kept_bytes = 1'000'000'000;
-
-    static loss_value divergence(const model_outputs& original, const model_outputs& changed)
-    {
-        output_comparer comparer;
-        comparer.add(original, changed);
-        const output_comparison result = comparer.result();
-        const auto rows = static_cast<double>(original.rows);
-        const bool finite = result.non_finite_rows == 0 && result.kl_divergence.exists();
-        return {finite ? result.kl_divergence.value * rows : std::numeric_limits<double>::infinity(), rows};
-    }
-
-    any_evaluator& evaluator_;
-    std::vector<std::size_t> batches_;
-    bool outputs_;
-    progress_reporter& progress_;
-    std::vector<loss_value> before_ = {};
-    std::vector<model_outputs> kept_ = {};  // of the first batches
-    std::size_t kept_bytes_ = 0;
-};
+    const metric& rise = outputs ? changed.outputs.kl_divergence : changed.loss_change;
+    const metric& error = outputs ? changed.outputs.kl_divergence_error : changed.loss_change_error;
+    require(!outputs || changed.outputs.rows > 0, "{}: the evaluator's outputs have no rows, expected 1 or more", allocation_measures_caller);
+    const bool finite = rise.exists() && (error.exists() || error.reason == "one batch") && (!outputs || changed.outputs.non_finite_rows == 0);
+    if (!finite)
+        return std::nullopt;
+    return uncertain_value{rise.value, error.exists() ? error.value : 0};
+}
 
 inline allocation_sources allocation_layer_losses(any_evaluator& evaluator, const model& m, const allocation_plan_options& options, const progress_callback& progress)
 {
-    require(options.loss != allocation_loss::kl_divergence || evaluator.supports_outputs(),
-            "{}: the evaluator has no outputs, which options.loss = kl_divergence compares; expected measured", allocation_measures_caller);
+    const bool outputs = options.loss == allocation_loss::kl_divergence;
+    require(!outputs || evaluator.supports_outputs(), "{}: the evaluator has no outputs, which options.loss = kl_divergence compares; expected measured",
+            allocation_measures_caller);
     const std::size_t batches = evaluator.batch_count();
     const allocation_measured_layers of(m, options);
-    const std::size_t calls = batches * (1 + of.firsts.size() * of.schemes.size());
-    progress_reporter reporter(progress, calls, static_cast<double>(calls));
     allocation_sources sources{.name = fmt::format("measured on {} batch{}", batches, batches == 1 ? "" : "es")};
     with_threads(options.threads, [&] {
-        allocation_meter meter(evaluator, options.loss, reporter);
+        quality_meter meter(evaluator, {.losses = !outputs, .outputs = outputs});
+        std::vector<std::size_t> firsts;
+        std::copy_if(of.firsts.begin(), of.firsts.end(), std::back_inserter(firsts),
+                     [&](std::size_t first) { return has_allocation_layer(meter.weights(), m, of, first); });
+        const std::size_t calls = 1 + meter.plan(firsts.size() * of.schemes.size()).calls();
+        progress_reporter reporter(progress, calls, static_cast<double>(calls));
+        reporter.finished("forward passes", 1);  // the meter's first
+        const model_quality before = meter.original(&reporter);
+        require(outputs || before.loss.exists(), "{}: the unchanged model has no loss: {}", allocation_measures_caller, before.loss.reason);
         std::vector<std::string> broken;
-        for (const std::size_t first : of.firsts)
+        for (const std::size_t first : firsts)
             for (const scheme& s : of.schemes) {
-                const auto after = meter.after([&](weight_patch& patch) { return write_allocation_layer(patch, evaluator.weights(), m, of, first, s); });
-                if (!after)
-                    continue;
-                const uncertain_value rise = allocation_rise(meter.before(), *after);
+                const model_quality changed =
+                    meter.changed([&](weight_patch& patch) { write_allocation_layer(patch, meter.weights(), m, of, first, s); }, &reporter);
                 const std::string& name = of.layers[first].layer.name;
-                if (std::isfinite(rise.value) && std::isfinite(rise.standard_error))
-                    sources.losses.emplace(std::pair(name, to_string(s)), rise);
+                if (const auto rise = allocation_rise(changed, outputs))
+                    sources.losses.emplace(std::pair(name, to_string(s)), *rise);
                 else
                     broken.push_back(fmt::format("{} in {}", printable(name), to_string(s)));
             }

@@ -24,7 +24,6 @@
 #include <weightscope/quantizers/allocation_margins.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_result.hpp>
-#include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
 #include <weightscope/study/allocation_budgets.hpp>
 #include <weightscope/study/allocation_items.hpp>
@@ -169,22 +168,13 @@ inline void add_low_rank(allocation_plan& plan, const std::vector<located_layer>
         const std::vector<detail::located_layer> located = detail::locate_layers(m, study_options);
         const std::vector<detail::layer_losses> losses = detail::allocation_losses(plan.study, located, sources, options.loss, plan.notes);
         plan.items = detail::make_plan_items(plan.study, located, losses, plan.settings, sources.latencies);
-        plan.kept_bytes = 0;
-        for (const study_layer& layer : plan.study.layers)
-            plan.kept_bytes += layer.figures.empty() ? detail::bytes_of_pick(layer, {}) : 0;
+        plan.kept_bytes = detail::bytes_of_kept_layers(plan.study);
         if (options.rules)
             detail::add_rules(plan, located, losses, sources.latencies);
         if (options.low_rank)
             detail::add_low_rank(plan, located);
     });
-    plan.variant = plan.study.variants.size();
-    if (options.size) {
-        detail::solve_plan_of_size(plan, m, *options.size);
-    } else {
-        detail::solve_plan(plan, options.bits_per_weight ? static_cast<std::uint64_t>(*options.bits_per_weight * static_cast<double>(plan.study.model.parameters) / 8)
-                                                         : detail::largest_plan(plan));
-        plan.file_bytes = detail::file_bytes_of(plan, m);
-    }
+    detail::solve_asked_plan(plan, m);
     const std::uint64_t bytes = plan.study.variants[plan.variant].bytes;
     if (plan.file_bytes > bytes + bytes / 4)
         plan.notes.push_back("the packed file is larger than the tensors: it holds what is kept decoded, tied tensors each by themselves, and a header");

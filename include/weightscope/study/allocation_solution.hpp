@@ -138,4 +138,24 @@ inline void solve_plan_of_size(allocation_plan& plan, const model& m, std::uint6
             "candidates or more tensors", plan_caller, size, smallest);
 }
 
+// Makes the plan of the budgets that were asked for.
+inline void solve_asked_plan(allocation_plan& plan, const model& m)
+{
+    plan.variant = plan.study.variants.size();
+    if (plan.settings.size)
+        return solve_plan_of_size(plan, m, *plan.settings.size);
+    const auto parameters = static_cast<double>(plan.study.model.parameters);
+    solve_plan(plan, plan.settings.bits_per_weight ? static_cast<std::uint64_t>(*plan.settings.bits_per_weight * parameters / 8) : largest_plan(plan));
+    plan.file_bytes = file_bytes_of(plan, m);
+}
+
+// The bytes of what no plan changes.
+inline std::uint64_t bytes_of_kept_layers(const quantization_study_result& study)
+{
+    std::uint64_t bytes = 0;
+    for (const study_layer& layer : study.layers)
+        bytes += layer.figures.empty() ? bytes_of_pick(layer, {}) : 0;
+    return bytes;
+}
+
 }  // namespace weightscope::detail

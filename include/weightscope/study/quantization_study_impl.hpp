@@ -28,7 +28,6 @@
 #include <weightscope/report/quantization_study_advice.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
-#include <weightscope/study/described_model.hpp>
 #include <weightscope/study/quantization_layers.hpp>
 #include <weightscope/study/quantization_study.hpp>
 #include <weightscope/study/quantization_variants.hpp>
@@ -72,25 +71,11 @@ WEIGHTSCOPE_INLINE quantization_study_result study_quantization(const model& m, 
 {
     detail::require_study(options);
     const auto start = std::chrono::steady_clock::now();
-    std::vector<detail::located_layer> layers = detail::locate_layers(m, options);
-    quantization_study_result study{.settings = options};
-    study.model = detail::describe(m);
-    for (const study_variant& variant : options.variants) {
-        (void)detail::index_of(study.schemes, variant.normal);
-        if (!variant.sensitive_layers.empty())
-            (void)detail::index_of(study.schemes, variant.sensitive);
-    }
-    const detail::study_ladders ladders = detail::make_ladders(study.schemes, options);
-    detail::require_fit(study.schemes, layers);
-
+    detail::begun_study begun = detail::begin_study(m, options);
+    quantization_study_result study = std::move(begun.study);
+    const std::vector<detail::located_layer>& layers = begun.layers;
+    const detail::study_ladders& ladders = begun.ladders;
     const detail::work_list work = detail::measured_layers(layers);
-    for (detail::located_layer& one : layers) {
-        const study_layer& layer = study.layers.emplace_back(std::move(one.layer));
-        if (layer.first && study.first_layer.empty())
-            study.first_layer = layer.name;
-        if (layer.last)
-            study.last_layer = layer.name;
-    }
     with_threads(options.threads, [&] {
         study.environment = current_environment();
         work.run(progress, [&](std::size_t i) { detail::measure_layer(layers[i].tensor, study.layers[i], study.schemes); });

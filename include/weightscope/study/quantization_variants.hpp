@@ -9,12 +9,14 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
-#include <weightscope/study/quantization_layers.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/report/quantization_study_advice.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/study/described_model.hpp>
+#include <weightscope/study/quantization_layers.hpp>
 
 namespace weightscope::detail {
 
@@ -56,6 +58,36 @@ inline study_ladders make_ladders(std::vector<scheme>& schemes, const quantizati
                                    index_of(schemes, {.bits = 8, .granularity = scale_granularity::per_channel}));
     }
     return ladders;
+}
+
+// A study that has measured nothing yet.
+struct begun_study
+{
+    quantization_study_result study = {};
+    std::vector<located_layer> layers = {};  // where those of the study are
+    study_ladders ladders = {};
+};
+
+inline begun_study begin_study(const model& m, const quantization_study_options& options)
+{
+    begun_study begun{.study = {.settings = options}, .layers = locate_layers(m, options)};
+    quantization_study_result& study = begun.study;
+    study.model = describe(m);
+    for (const study_variant& variant : options.variants) {
+        (void)index_of(study.schemes, variant.normal);
+        if (!variant.sensitive_layers.empty())
+            (void)index_of(study.schemes, variant.sensitive);
+    }
+    begun.ladders = make_ladders(study.schemes, options);
+    require_fit(study.schemes, begun.layers);
+    for (const located_layer& one : begun.layers) {
+        const study_layer& layer = study.layers.emplace_back(one.layer);
+        if (layer.first && study.first_layer.empty())
+            study.first_layer = layer.name;
+        if (layer.last)
+            study.last_layer = layer.name;
+    }
+    return begun;
 }
 
 inline variant_result apply_variant(quantization_study_result& study, const study_variant& variant)

@@ -1,7 +1,8 @@
 #pragma once
-// What a scan does to one tensor, and what it will cost.
+// How a scan begins and ends, what it does to one tensor, and what that will cost.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,19 +23,21 @@
 #include <weightscope/analyzers/expected_seconds.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
+#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/transpose.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/io/dtype.hpp>
+#include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/name_filter.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/scan_result.hpp>
+#include <weightscope/study/described_model.hpp>
 
 namespace weightscope::detail {
-
 
 // The tensors that the options choose, stacks of experts taken apart.
 inline std::vector<named_tensor> chosen_tensors(const model& m, const scan_options& options)
@@ -55,6 +58,50 @@ inline std::vector<named_tensor> chosen_tensors(const model& m, const scan_optio
                                                 m.tensors.size(), names, m.tensors.size() > 3 ? ", ..." : ""));
     }
     return chosen;
+}
+
+struct begun_scan
+{
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    std::vector<named_tensor> tensors = {};
+    std::vector<std::size_t> first = {};  // index of the first tensor with the same weights; those that are the first are analysed
+    scan_result result = {};              // with what the headers tell of each tensor
+};
+
+inline begun_scan begin_scan(const model& m, const scan_options& options)
+{
+    require(options.bits >= 2 && options.bits <= 16, "scan(model, options): options.bits is {}, expected 2 to 16", options.bits);
+    require(options.group_size > 0, "scan(model, options): options.group_size is 0, expected 1 or more");
+    begun_scan scan{.tensors = chosen_tensors(m, options)};
+    scan.first = find_duplicates(scan.tensors);
+    scan.result = {.model = describe(m), .settings = options};
+    const bool conv1d = keeps_conv1d_transposed(m);
+    for (std::size_t i = 0; i < scan.tensors.size(); ++i) {
+        const named_tensor& tensor = scan.tensors[i];
+        layer_result& layer = scan.result.layers.emplace_back();
+        layer.name = tensor.name;
+        layer.shape = tensor.shape;
+        layer.dtype = tensor.storage();
+        layer.parameters = tensor.size();
+        layer.tied_to = tensor.tied_to;
+        layer.file = tensor.file && tensor.file->path() != m.path ? tensor.file->path().string() : "";
+        layer.transposed = tensor.shape.size() == 2
+                        && (options.orientation == matrix_orientation::in_out
+                            || (options.orientation == matrix_orientation::detect
+                                && (tensor.transposed || (conv1d && has_conv1d_name(tensor.name)))));
+        if (scan.first[i] != i && layer.tied_to.empty())
+            layer.duplicate_of = scan.tensors[scan.first[i]].name;
+    }
+    return scan;
+}
+
+inline scan_result finish_scan(begun_scan scan)
+{
+    for (std::size_t i = 0; i < scan.tensors.size(); ++i)
+        if (scan.first[i] != i)
+            scan.result.layers[i].take_figures(scan.result.layers[scan.first[i]]);
+    scan.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - scan.start).count();
+    return std::move(scan.result);
 }
 
 // Seconds of one thread.
@@ -98,13 +145,8 @@ inline bool may_have_bit_flips(const layer_result& layer)
         && layer.quantization->dynamic_range.value >= least_range;
 }
 
-inline void analyze_layer(const weight_source& elements, layer_result& layer, const scan_options& options)
+inline elements_options wanted_elements(const scan_options& options)
 {
-    const bool is_matrix = layer.shape.size() >= 2;
-    matrix_source matrix = matrix_of(elements, is_matrix ? layer.shape[0] : 0);
-    std::vector<std::uint64_t> storage;
-    if (layer.transposed)
-        matrix = transposed(matrix, storage);
     elements_options wanted;
     wanted.quantization->bits = options.bits;
     wanted.quantization->group_size = options.group_size;
@@ -114,22 +156,46 @@ inline void analyze_layer(const weight_source& elements, layer_result& layer, co
         wanted.quantization.reset();
     if (!options.sparsity)
         wanted.sparsity.reset();
-    elements_result result = analyze_elements(matrix.elements, is_matrix ? std::optional(matrix.rows) : std::nullopt, wanted);
+    return wanted;
+}
+
+inline spectral_options wanted_spectra(const scan_options& options)
+{
+    spectral_options wanted;
+    if (options.heavy_tail) {
+        wanted.heavy_tail.emplace();
+        wanted.marchenko_pastur = {.shuffles = options.shuffles, .seed = options.seed};
+    }
+    return wanted;
+}
+
+inline void take_elements(elements_result result, layer_result& layer)
+{
     layer.census = result.census;
     layer.basic_stats = std::move(result.basic_stats);
     layer.quantization = std::move(result.quantization);
     layer.sparsity = std::move(result.sparsity);
+}
+
+inline void search_bit_flips(const weight_source& elements, layer_result& layer)
+{
+    if (bit_flips_result flips = detect_bit_flips(elements, {}); flips.suspect_count > 0)
+        layer.bit_flips = flips;
+}
+
+inline void analyze_layer(const weight_source& elements, layer_result& layer, const scan_options& options)
+{
+    const bool is_matrix = layer.shape.size() >= 2;
+    matrix_source matrix = matrix_of(elements, is_matrix ? layer.shape[0] : 0);
+    std::vector<std::uint64_t> storage;
+    if (layer.transposed)
+        matrix = transposed(matrix, storage);
+    take_elements(analyze_elements(matrix.elements, is_matrix ? std::optional(matrix.rows) : std::nullopt, wanted_elements(options)), layer);
     if (may_have_bit_flips(layer))
-        if (bit_flips_result flips = detect_bit_flips(elements, {}); flips.suspect_count > 0)
-            layer.bit_flips = flips;
+        search_bit_flips(elements, layer);
     if (!options.spectral || !is_matrix)
         return;
-    spectral_options spectra;
-    if (options.heavy_tail) {
-        spectra.heavy_tail.emplace();
-        spectra.marchenko_pastur = {.shuffles = options.shuffles, .seed = options.seed};
-    }
-    layer.spectral = spectral(matrix, spectra);
+    layer.spectral = spectral(matrix, wanted_spectra(options));
     if (layer.shape.size() >= 3 && layer.census->finite_count() == layer.census->count)
         analyze_convolution(elements, layer, options);
 }

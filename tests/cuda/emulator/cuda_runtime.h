@@ -4,6 +4,7 @@
 // device might forgive:
 // - work of a stream runs when somebody waits for it, and not before: what is read without waiting is still what it was
 // - a thread that misses a barrier, and threads that wait at different ones, are errors; so are lanes that miss an exchange of their warp
+// - threads of the host may share the device; it does the work of one of them at a time
 // - fibers run in an order that tests choose, so that a missing barrier shows
 // - memory of the device and of blocks is filled with garbage, and is memory of its own for AddressSanitizer
 // - copies check on which side their ends lie, and that they stay within one allocation
@@ -16,7 +17,10 @@
 #include <functional>
 #include <map>
 #include <math.h>
+#include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +31,7 @@
 struct CUstream_st
 {
     std::deque<std::function<void()>> work = {};
+    std::thread::id giver = {};  // thread of the host that gave work to it last
     void drain()
     {
         while (!work.empty()) {
@@ -66,16 +71,35 @@ inline CUstream_st& stream_of(cudaStream_t stream)
     return stream ? *stream : null_stream();
 }
 
+inline std::set<CUstream_st*>& streams()
+{
+    static std::set<CUstream_st*> living = {&null_stream()};
+    return living;
+}
+
 inline void later(cudaStream_t stream, std::function<void()> work)
 {
+    const turn_guard guard(the().turn);
+    stream_of(stream).giver = std::this_thread::get_id();
     stream_of(stream).work.push_back(std::move(work));
+}
+
+// A call that fails. Copies to memory that is not pinned end before a device's runtime returns, so that whoever is told of the error may let
+// go of that memory: what this thread has given is done first.
+inline cudaError_t refused(cudaError_t error)
+{
+    for (CUstream_st* stream : streams())
+        if (stream->giver == std::this_thread::get_id())
+            stream->drain();
+    return the().last = error;
 }
 
 inline cudaError_t allocate(void** p, std::size_t bytes)
 {
     machine& m = the();
-    if (m.fail_allocation_after == 0)
-        return m.last = cudaErrorMemoryAllocation;
+    const turn_guard guard(m.turn);
+    if (m.fail_allocation_after == 0 || m.live_bytes > m.memory_bytes || bytes > m.memory_bytes - m.live_bytes)
+        return refused(cudaErrorMemoryAllocation);
     --m.fail_allocation_after;
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
 #if defined(__SANITIZE_ADDRESS__)
@@ -88,6 +112,7 @@ inline cudaError_t allocate(void** p, std::size_t bytes)
     std::memset(memory, 0xcd, bytes);
     m.allocations[memory] = bytes;
     ++m.live_allocations;
+    m.live_bytes += bytes;
     *p = memory;
     return cudaSuccess;
 }
@@ -95,10 +120,13 @@ inline cudaError_t allocate(void** p, std::size_t bytes)
 inline void release_memory(void* p)
 {
     machine& m = the();
-    if (m.allocations.erase(static_cast<const std::byte*>(p)) == 0) {
+    const auto found = m.allocations.find(static_cast<const std::byte*>(p));
+    if (found == m.allocations.end()) {
         failed(cudaErrorInvalidValue, "memory is freed that was not allocated");
         return;
     }
+    m.live_bytes -= found->second;
+    m.allocations.erase(found);
     --m.live_allocations;
     std::free(p);
 }
@@ -127,6 +155,7 @@ inline void reset()
     the().threads_per_block = 128;
     the().devices = 1;
     the().fail_allocation_after = static_cast<std::size_t>(-1);
+    the().memory_bytes = static_cast<std::size_t>(-1);
 }
 
 }  // namespace emulator
@@ -144,14 +173,15 @@ struct cudaLaunchConfig_t
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments&&... arguments)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     emulator::machine& m = emulator::the();
     const std::size_t threads = std::size_t{config->blockDim.x} * config->blockDim.y * config->blockDim.z;
     if (threads == 0 || threads > static_cast<std::size_t>(m.threads_per_block) || config->gridDim.x == 0 || config->gridDim.y == 0 || config->gridDim.z == 0
         || config->gridDim.y > 65535 || config->gridDim.z > 65535)
-        return m.last = cudaErrorInvalidConfiguration;
+        return emulator::refused(cudaErrorInvalidConfiguration);
     const auto limit = m.shared_limits.find(reinterpret_cast<const void*>(kernel));
     if (config->dynamicSmemBytes > (limit == m.shared_limits.end() ? emulator::unasked_shared_bytes : static_cast<std::size_t>(limit->second)))
-        return m.last = cudaErrorInvalidValue;
+        return emulator::refused(cudaErrorInvalidValue);
     ++m.launches;
     emulator::later(config->stream, [config = *config, kernel, ... held = static_cast<Parameters>(std::forward<Arguments>(arguments))] {
         emulator::run_grid(config.gridDim, config.blockDim, config.dynamicSmemBytes, [&] { kernel(held...); });
@@ -162,8 +192,9 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 template <class F>
 cudaError_t cudaFuncSetAttribute(F* kernel, cudaFuncAttribute, int value)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     if (value > emulator::the().shared_bytes_per_block)
-        return emulator::the().last = cudaErrorInvalidValue;
+        return emulator::refused(cudaErrorInvalidValue);
     emulator::the().shared_limits[reinterpret_cast<const void*>(kernel)] = value;
     return cudaSuccess;
 }
@@ -211,6 +242,17 @@ inline cudaError_t cudaGetDevice(int* device)
     return cudaSuccess;
 }
 
+inline cudaError_t cudaSetDevice(int)
+{
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int)
+{
+    *properties = {"emulated device", 9, 0};
+    return cudaSuccess;
+}
+
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int)
 {
     *value = attribute == cudaDevAttrMultiProcessorCount            ? emulator::the().multiprocessors
@@ -221,12 +263,15 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     *stream = new CUstream_st;
+    emulator::streams().insert(*stream);
     return cudaSuccess;
 }
 
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     ++emulator::the().waits;
     emulator::stream_of(stream).drain();
     return emulator::the().last;
@@ -234,7 +279,9 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     stream->drain();
+    emulator::streams().erase(stream);
     delete stream;
     return cudaSuccess;
 }
@@ -247,6 +294,7 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned)
 
 inline cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     event->wait();
     delete event;
     return cudaSuccess;
@@ -254,6 +302,7 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     event->stream = &emulator::stream_of(stream);
     event->done = false;
     emulator::later(stream, [event] { event->done = true; });
@@ -262,6 +311,7 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     event->wait();
     return emulator::the().last;
 }
@@ -296,6 +346,7 @@ inline cudaError_t cudaFreeAsync(void* p, cudaStream_t stream)
 template <class T>
 cudaError_t cudaMallocHost(T** p, std::size_t bytes)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     *p = static_cast<T*>(std::malloc(std::max<std::size_t>(bytes, 1)));
     emulator::the().pinned[reinterpret_cast<const std::byte*>(*p)] = bytes;
     return cudaSuccess;
@@ -303,6 +354,7 @@ cudaError_t cudaMallocHost(T** p, std::size_t bytes)
 
 inline cudaError_t cudaFreeHost(void* p)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     emulator::the().pinned.erase(static_cast<const std::byte*>(p));
     std::free(p);
     return cudaSuccess;
@@ -310,6 +362,7 @@ inline cudaError_t cudaFreeHost(void* p)
 
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
+    const emulator::turn_guard guard(emulator::the().turn);
     if (kind == cudaMemcpyHostToDevice && !emulator::within(emulator::the().pinned, from, bytes)) {  // copied before the call returns
         const auto* source = static_cast<const std::byte*>(from);
         emulator::later(stream, [to, kind, held = std::vector<std::byte>(source, source + bytes)] { emulator::copy(to, held.data(), held.size(), kind); });

@@ -1,5 +1,6 @@
 #pragma once
-// Runs grids: the threads of a block are fibers, which take turns where they wait for each other.
+// Runs grids: the threads of a block are fibers, which take turns where they wait for each other. Threads of the host that use the device at
+// the same time take turns as well.
 
 #include <algorithm>
 #include <cstddef>
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,10 +62,12 @@ struct machine
     int devices = 1;
     order fibers = order::forward;
     std::size_t fail_allocation_after = static_cast<std::size_t>(-1);  // so many more succeed
+    std::size_t memory_bytes = static_cast<std::size_t>(-1);           // an allocation that would go beyond fails
     // what happened
     std::string fault = {};
-    std::size_t launches = 0, waits = 0, live_allocations = 0;
-    cudaError_t last = cudaSuccess;
+    std::size_t launches = 0, waits = 0, live_allocations = 0, live_bytes = 0;
+    static inline thread_local cudaError_t last = cudaSuccess;  // each thread of the host has its own
+    std::recursive_mutex turn = {};                             // of the threads of the host
 
     // of the running block
     std::vector<fiber> threads = {};
@@ -86,6 +90,8 @@ inline machine& the()
     static machine instance;
     return instance;
 }
+
+using turn_guard = std::lock_guard<std::recursive_mutex>;
 
 inline cudaError_t failed(cudaError_t error, const std::string& fault)
 {

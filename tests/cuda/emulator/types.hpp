@@ -41,6 +41,12 @@ enum cudaDeviceAttr
     cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
 
+struct cudaDeviceProp
+{
+    char name[256];
+    int major, minor;
+};
+
 enum cudaFuncAttribute
 {
     cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
