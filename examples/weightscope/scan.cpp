@@ -127,6 +127,8 @@ int run_scan(scan_arguments arguments)
         write_output(arguments.weightwatcher, weightscope::to_weightwatcher_csv(weightwatcher_layers));
     if (!arguments.model.quiet && !uses_stdout(arguments.model)) {
         tell_verdict(scan, v, arguments.verdict);
+        if (!scan.environment.cuda.empty())
+            print(fmt::format("\nMeasured with {}.\n", scan.environment.cuda));
         if (!arguments.weightwatcher.empty())
             print("\n" + to_text(to_weightwatcher_means(weightwatcher_layers)));
     }

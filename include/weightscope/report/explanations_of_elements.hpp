@@ -40,7 +40,7 @@ inline std::vector<explanation> explanations_of_elements()
         field("environment.threads", "Threads that were used.", "", "1 or more"),
         field("environment.blas", "The linear algebra library.", "", "text"),
         field("environment.compiler", "The compiler that built the program.", "", "text"),
-        field("environment.cuda", "Not used: always null.", "", "null"),
+        field("environment.cuda", "The CUDA device that took part, and how many tensors it analysed; null without one.", "", "a name and counts, or null"),
         field("shape", "Extents as stored, outermost first: [out, in...] for a layer.", "", "list"),
         field("dtype", "How the weights are stored.", "", "F32, BF16, Q4_K..."),
         field("parameters", "Number of weights.", "product of shape", "0 or more"),

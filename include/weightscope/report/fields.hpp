@@ -132,7 +132,10 @@ void for_each_field(R& r, F&& f)
     f("threads", r.threads);
     f("blas", r.blas);
     f("compiler", r.compiler);
-    f("cuda", metric::missing("not used"));
+    if (r.cuda.empty())
+        f("cuda", metric::missing("not used"));
+    else
+        f("cuda", r.cuda);
 }
 
 namespace detail {

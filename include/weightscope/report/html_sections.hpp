@@ -185,6 +185,7 @@ inline std::string html_rules(const scan_result& scan, const health_result& heal
                          {"restrict", fmt::format("{}", fmt::join(scan.settings.restrict_to, ", "))},
                          {"machine", fmt::format("{}, {}, {} threads, {}", scan.environment.cpu, scan.environment.instructions, scan.environment.threads,
                                                  scan.environment.blas)},
+                         {"device", scan.environment.cuda},
                          {"seconds", fmt::format("{:.2f}", scan.seconds)}});
 }
 

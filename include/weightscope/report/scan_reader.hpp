@@ -76,6 +76,8 @@ inline void require_scan(const nlohmann::ordered_json& document, const std::file
     reader("model", scan.model);
     reader("settings", scan.settings);
     reader("environment", scan.environment);
+    if (const auto& environment = document["environment"]; environment.contains("cuda") && environment["cuda"].is_string())
+        scan.environment.cuda = environment["cuda"].get<std::string>();
     reader("seconds", scan.seconds);
     const detail::json_place place{path, &root, "layers"};
     if (!reader.holds("layers"))

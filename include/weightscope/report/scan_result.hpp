@@ -97,6 +97,7 @@ struct scan_environment
     std::size_t threads = 0;
     std::string blas = {};
     std::string compiler = {};
+    std::string cuda = {};  ///< the device that took part and what it analysed: "NVIDIA H100 80GB HBM3 (sm_90): 290 of 291 tensors"; empty without one
 };
 
 /// What `scan` returns: every figure, no judgement. `judge` turns it into findings.
