@@ -17,6 +17,7 @@
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/io/safetensors.hpp>
 
 #include "command.hpp"
 #include "terminal.hpp"

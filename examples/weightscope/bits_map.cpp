@@ -11,6 +11,7 @@
 #include <weightscope/report/bit_map_csv.hpp>
 #include <weightscope/report/bit_map_json.hpp>
 #include <weightscope/report/bit_map_study_result.hpp>
+#include <weightscope/report/chart_files.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/plot_bit_maps.hpp>
 #include <weightscope/study/bit_map_study.hpp>

@@ -20,6 +20,7 @@
 #include <weightscope/report/bit_ranking_reader.hpp>
 #include <weightscope/scorers/bit_failing_share.hpp>
 #include <weightscope/scorers/bit_merge.hpp>
+#include <weightscope/scorers/bit_ranking.hpp>
 #include <weightscope/scorers/bit_ranking_plan.hpp>
 #include <weightscope/scorers/flips_quality.hpp>
 

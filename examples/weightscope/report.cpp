@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/version.hpp>
+#include <weightscope/report/chart_files.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/plot_scan.hpp>

@@ -11,6 +11,7 @@
 
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/report/chart_files.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/plot_scan.hpp>

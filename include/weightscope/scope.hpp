@@ -26,5 +26,5 @@ namespace weightscope {
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/scope_impl.hpp>
+#include <weightscope/impl/scope.hpp>
 #endif

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <weightscope/analyzers/bit_codes.hpp>
 #include <weightscope/analyzers/bit_map.hpp>
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/parallel.hpp>

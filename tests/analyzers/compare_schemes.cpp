@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/compare_schemes.hpp>
+#include <weightscope/analyzers/scheme_difference_words.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>

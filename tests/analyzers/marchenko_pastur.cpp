@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/marchenko_pastur.hpp>
+#include <weightscope/analyzers/marchenko_pastur_law.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>

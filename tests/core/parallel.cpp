@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 
 #include "../catch.hpp"
 

@@ -1,4 +1,5 @@
 #include <weightscope/cuda/simulate.cuh>
+#include <weightscope/quantizers/conventions.hpp>
 
 #include <cmath>
 #include <cstddef>

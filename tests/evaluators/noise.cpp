@@ -7,6 +7,7 @@
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/evaluators/noise.hpp>
 #include <weightscope/evaluators/step.hpp>
+#include <weightscope/evaluators/storage_step.hpp>
 
 #include "../catch.hpp"
 #include "models.hpp"

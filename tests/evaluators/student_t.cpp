@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include <weightscope/core/special.hpp>
 #include <weightscope/evaluators/student_t.hpp>
 
 #include "../catch.hpp"

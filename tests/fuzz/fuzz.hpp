@@ -21,6 +21,7 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
+#include <weightscope/io/printable.hpp>
 
 std::vector<std::string> seeds();
 

@@ -11,6 +11,8 @@
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/io/npz.hpp>
 #include <weightscope/io/npz_writer.hpp>
+#include <weightscope/io/zip_cache.hpp>
+#include <weightscope/io/zip_directory.hpp>
 
 #include "../catch.hpp"
 #include "files.hpp"

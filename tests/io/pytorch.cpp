@@ -17,6 +17,7 @@
 
 #include <weightscope/core/elements.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/io/pickle.hpp>
 #include <weightscope/io/pytorch.hpp>
 
 #include "../catch.hpp"

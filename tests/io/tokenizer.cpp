@@ -17,6 +17,7 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/io/byte_pairs.hpp>
+#include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/split_words.hpp>
 #include <weightscope/io/tokenizer.hpp>
 #include <weightscope/io/unicode_ranges.hpp>

@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include <weightscope/report/compression_plan.hpp>
+#include <weightscope/report/layer_facts.hpp>
 
 #include "../catch.hpp"
 #include "gpt2_reference.hpp"

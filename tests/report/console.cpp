@@ -8,6 +8,8 @@
 
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/console.hpp>
+#include <weightscope/report/judge.hpp>
+#include <weightscope/report/rules.hpp>
 
 #include "../catch.hpp"
 #include "gpt2_reference.hpp"

@@ -8,8 +8,12 @@
 #include <type_traits>
 #include <vector>
 
+#include <weightscope/report/change_rules.hpp>
 #include <weightscope/report/explanations.hpp>
 #include <weightscope/report/fields.hpp>
+#include <weightscope/report/judge.hpp>
+#include <weightscope/report/layer_change.hpp>
+#include <weightscope/report/rules.hpp>
 
 #include "../catch.hpp"
 #include "made_up.hpp"

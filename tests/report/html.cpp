@@ -8,7 +8,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/html.hpp>
+#include <weightscope/report/html_data.hpp>
+#include <weightscope/report/html_text.hpp>
 #include <weightscope/report/judge.hpp>
 
 #include "../catch.hpp"

@@ -9,7 +9,11 @@
 
 #include <weightscope/analyzers/convolution_norm.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
+#include <weightscope/core/version.hpp>
+#include <weightscope/io/printable.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/judge.hpp>
+#include <weightscope/report/rules.hpp>
 
 #include "../catch.hpp"
 #include "made_up.hpp"

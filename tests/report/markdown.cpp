@@ -4,6 +4,7 @@
 #include <weightscope/report/comparison_result.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/markdown.hpp>
+#include <weightscope/report/markdown_text.hpp>
 #include <weightscope/report/series_result.hpp>
 
 #include "../catch.hpp"

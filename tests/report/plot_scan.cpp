@@ -12,9 +12,14 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/report/chart_colors.hpp>
 #include <weightscope/report/judge.hpp>
+#include <weightscope/report/plot_condition_heatmap.hpp>
 #include <weightscope/report/plot_layer_comparison.hpp>
+#include <weightscope/report/plot_layer_details.hpp>
 #include <weightscope/report/plot_points.hpp>
+#include <weightscope/report/plot_quantization_risk.hpp>
+#include <weightscope/report/plot_rank_efficiency.hpp>
 #include <weightscope/report/plot_scan.hpp>
 #include <weightscope/report/plot_scores.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>

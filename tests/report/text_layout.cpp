@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <weightscope/io/printable.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 #include "../catch.hpp"

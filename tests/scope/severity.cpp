@@ -11,6 +11,7 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/simulate.hpp>
 #include <weightscope/report/judge.hpp>
+#include <weightscope/report/layer_facts.hpp>
 #include <weightscope/scope.hpp>
 
 #include "../catch.hpp"

@@ -15,6 +15,7 @@
 #include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/evaluators/transformer_config_gguf.hpp>
+#include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/io/gguf.hpp>
 #include <weightscope/io/open_model.hpp>
 #include <weightscope/io/safetensors.hpp>

@@ -13,6 +13,7 @@
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/scorers/bit_failing_share.hpp>
 #include <weightscope/scorers/bit_output_figures.hpp>
+#include <weightscope/scorers/bit_places.hpp>
 #include <weightscope/scorers/bit_ranking.hpp>
 #include <weightscope/scorers/bit_ranking_plan.hpp>
 #include <weightscope/scorers/flips_quality.hpp>

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/evaluators/gradient.hpp>
 #include <weightscope/io/bit_location.hpp>

@@ -9,6 +9,7 @@
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/npz_writer.hpp>
 #include <weightscope/io/safetensors.hpp>
+#include <weightscope/scorers/activation_file.hpp>
 #include <weightscope/scorers/importance_files.hpp>
 #include <weightscope/scorers/scorer.hpp>
 

@@ -9,6 +9,7 @@
 
 #include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/evaluators/transformer_config_gguf.hpp>
+#include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/gguf.hpp>
 #include <weightscope/scorers/apply_config.hpp>

@@ -27,6 +27,7 @@
 #include <weightscope/report/allocation_json.hpp>
 #include <weightscope/report/allocation_recipes.hpp>
 #include <weightscope/report/allocation_result.hpp>
+#include <weightscope/report/allocation_steps.hpp>
 #include <weightscope/study/allocation_losses.hpp>
 #include <weightscope/study/allocation_plan.hpp>
 #include <weightscope/study/allocation_rules.hpp>

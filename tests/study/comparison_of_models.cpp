@@ -6,6 +6,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/open_model.hpp>
+#include <weightscope/report/comparison_verdict.hpp>
 #include <weightscope/study/model_comparison.hpp>
 
 #include "../catch.hpp"

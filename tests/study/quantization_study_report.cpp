@@ -18,6 +18,7 @@
 #include <weightscope/report/quantization_study_json.hpp>
 #include <weightscope/report/quantization_study_picks.hpp>
 #include <weightscope/report/quantization_study_result.hpp>
+#include <weightscope/report/text_layout.hpp>
 
 #include "../catch.hpp"
 

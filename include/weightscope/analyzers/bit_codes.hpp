@@ -12,6 +12,7 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/reduce.hpp>
 
 namespace weightscope::detail {

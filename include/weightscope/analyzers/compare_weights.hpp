@@ -128,5 +128,5 @@ template <tensor A, tensor B>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/analyzers/compare_weights_impl.hpp>
+#include <weightscope/analyzers/impl/compare_weights.hpp>
 #endif

@@ -36,5 +36,5 @@ template <tensor W>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/analyzers/element_survey_impl.hpp>
+#include <weightscope/analyzers/impl/element_survey.hpp>
 #endif

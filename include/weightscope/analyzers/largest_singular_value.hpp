@@ -66,5 +66,5 @@ template <tensor W>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/analyzers/largest_singular_value_impl.hpp>
+#include <weightscope/analyzers/impl/largest_singular_value.hpp>
 #endif

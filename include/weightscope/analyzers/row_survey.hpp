@@ -34,5 +34,5 @@ template <tensor W>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/analyzers/row_survey_impl.hpp>
+#include <weightscope/analyzers/impl/row_survey.hpp>
 #endif

@@ -157,5 +157,5 @@ template <tensor W>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/analyzers/singular_values_impl.hpp>
+#include <weightscope/analyzers/impl/singular_values.hpp>
 #endif

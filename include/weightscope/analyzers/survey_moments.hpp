@@ -15,6 +15,7 @@
 #include <weightscope/analyzers/survey_weighted.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/value_bins.hpp>
 

@@ -17,6 +17,7 @@
 #include <weightscope/core/bin_magnitudes.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/simd.hpp>
 #include <weightscope/core/value_bins.hpp>

@@ -9,9 +9,17 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
+
+#include <weightscope/core/compiled.hpp>
 
 namespace weightscope {
+
+namespace detail {
+
+[[noreturn]] WEIGHTSCOPE_INLINE void throw_invalid_argument(fmt::string_view message, fmt::format_args arguments);
+
+}  // namespace detail
 
 /// Throws std::invalid_argument unless `condition` holds.
 ///
@@ -20,7 +28,7 @@ template <class... Args>
 void require(bool condition, fmt::format_string<Args...> message, Args&&... args)
 {
     if (!condition)
-        throw std::invalid_argument("weightscope::" + fmt::format(message, std::forward<Args>(args)...));
+        detail::throw_invalid_argument(message, fmt::make_format_args(args...));
 }
 
 /// A file that cannot be read or is not what it claims to be.
@@ -32,14 +40,7 @@ public:
     /// @param offset  byte in the file where the fault lies, if it lies at one
     /// @param field   the part of the format at fault ("header length", "tensor 'a': data_offsets"); may be empty
     /// @param fault   what was found, what was expected, and what to do
-    io_error(std::filesystem::path file, std::optional<std::uint64_t> offset, std::string field, std::string_view fault)
-        : std::runtime_error(file.string() + ": " + (offset ? fmt::format("byte {}: ", *offset) : std::string())
-                             + (field.empty() ? std::string() : field + ": ") + std::string(fault)),
-          file_(std::move(file)),
-          offset_(offset),
-          field_(std::move(field))
-    {
-    }
+    io_error(std::filesystem::path file, std::optional<std::uint64_t> offset, std::string field, std::string_view fault);
 
     const std::filesystem::path& file() const noexcept { return file_; }
     std::optional<std::uint64_t> offset() const noexcept { return offset_; }
@@ -69,3 +70,7 @@ public:
 };
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/core/impl/error.hpp>
+#endif

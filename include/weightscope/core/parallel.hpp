@@ -6,11 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <oneapi/tbb/blocked_range.h>
-#include <oneapi/tbb/enumerable_thread_specific.h>
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
+#include <weightscope/core/compiled.hpp>
 
 namespace weightscope {
 
@@ -35,23 +31,8 @@ private:
     void (*call_)(void*, Arguments...);
 };
 
-inline void run_in_arena(std::size_t threads, callable_ref<> f)
-{
-    if (threads == 0) {
-        oneapi::tbb::task_arena arena;
-        arena.execute([f] { f(); });
-    } else {
-        const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, threads);
-        oneapi::tbb::task_arena arena(static_cast<int>(threads));
-        arena.execute([f] { f(); });
-    }
-}
-
-inline void run_loop(std::size_t count, callable_ref<std::size_t> body)
-{
-    oneapi::tbb::this_task_arena::isolate(
-        [&] { oneapi::tbb::parallel_for(std::size_t{0}, count, [body](std::size_t i) { body(i); }); });
-}
+WEIGHTSCOPE_INLINE void run_in_arena(std::size_t threads, callable_ref<> f);
+WEIGHTSCOPE_INLINE void run_loop(std::size_t count, callable_ref<std::size_t> body);
 
 }  // namespace detail
 
@@ -74,10 +55,7 @@ std::invoke_result_t<F&> with_threads(std::size_t threads, F&& f)
 }
 
 /// Threads that a parallel loop started here would use.
-[[nodiscard]] inline std::size_t concurrency()
-{
-    return static_cast<std::size_t>(oneapi::tbb::this_task_arena::max_concurrency());
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::size_t concurrency();
 
 /// Calls `body(i)` once for every i in [0, count), in parallel and in no particular order.
 /// The first exception stops the loop and is rethrown. Loops may be nested: a thread that waits for an inner loop
@@ -90,10 +68,6 @@ void parallel_for(std::size_t count, Body&& body)
     else
         detail::run_loop(count, detail::callable_ref<std::size_t>(body));
 }
-
-/// One value of type T for each thread that asks for one, made by `make()`.
-template <class T>
-using per_thread = oneapi::tbb::enumerable_thread_specific<T>;
 
 /// Runs `kernel(begin, end)` over [0, count) in chunks of a fixed size, in parallel, and returns the results in the order
 /// of the chunks: folded from first to last they give the same bits for any number of threads.
@@ -110,3 +84,7 @@ template <class Kernel>
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/core/impl/parallel.hpp>
+#endif

@@ -2,10 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/random.hpp>
 
@@ -20,21 +20,10 @@ void shuffle(void* data, std::size_t count, random_stream& random)
 }
 
 /// The same elements in an order drawn from `random`, every order being as likely; they lie in `storage`.
-[[nodiscard]] inline matrix_source shuffled(const matrix_source& matrix, random_stream& random, std::vector<std::uint64_t>& storage)
-{
-    const std::size_t bytes = matrix.elements.size * matrix.elements.element_bytes;
-    storage.resize(bytes / sizeof(std::uint64_t) + 1);
-    if (bytes > 0)
-        std::memcpy(storage.data(), matrix.elements.data, bytes);
-    switch (matrix.elements.element_bytes) {
-    case 1: shuffle<std::uint8_t>(storage.data(), matrix.elements.size, random); break;
-    case 2: shuffle<std::uint16_t>(storage.data(), matrix.elements.size, random); break;
-    case 4: shuffle<std::uint32_t>(storage.data(), matrix.elements.size, random); break;
-    default: shuffle<std::uint64_t>(storage.data(), matrix.elements.size, random); break;
-    }
-    matrix_source result = matrix;
-    result.elements.data = storage.data();
-    return result;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE matrix_source shuffled(const matrix_source& matrix, random_stream& random, std::vector<std::uint64_t>& storage);
 
 }  // namespace weightscope::detail
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/core/impl/shuffle.hpp>
+#endif

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <weightscope/core/linalg.hpp>
 #include <weightscope/cuda/error.cuh>
 
 #include <algorithm>

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <cmath>
-#include <cstddef>
 #include <span>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 
@@ -20,24 +19,10 @@ namespace weightscope {
 /// @param batches  what each batch sums and counts
 /// @return         in the unit of the mean, 0 or more; missing for one batch, and where nothing was counted or a sum is not finite
 /// @note two passes over the batches
-[[nodiscard]] inline metric estimate_batch_error(std::span<const loss_value> batches)
-{
-    loss_value total;
-    for (const loss_value& batch : batches) {
-        total.sum += batch.sum;
-        total.count += batch.count;
-    }
-    if (!(total.count > 0))
-        return metric::missing("nothing was counted");
-    if (batches.size() < 2)
-        return metric::missing("one batch");
-    const double mean = total.mean(), count = static_cast<double>(batches.size());
-    double squares = 0;
-    for (const loss_value& batch : batches) {
-        const double residual = batch.sum - mean * batch.count;
-        squares += residual * residual;
-    }
-    return std::sqrt(squares * count / (count - 1)) / total.count;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE metric estimate_batch_error(std::span<const loss_value> batches);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/evaluators/impl/batch_error.hpp>
+#endif

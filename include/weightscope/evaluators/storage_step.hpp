@@ -2,7 +2,6 @@
 
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,7 +9,7 @@
 #include <span>
 #include <type_traits>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/io/dtype.hpp>
 
@@ -70,14 +69,6 @@ T weight_of(const std::byte* bytes)
     return weight;
 }
 
-template <class T>
-storage_step step_to(T from, T to)
-{
-    storage_step step{.size = sizeof(T), .distance = static_cast<double>(to) - static_cast<double>(from)};
-    std::memcpy(step.bytes.data(), &to, sizeof to);
-    return step;
-}
-
 // Calls f(std::type_identity<T>) for a dtype of is_differentiable().
 template <class F>
 decltype(auto) with_real(dtype type, F&& f)
@@ -103,18 +94,9 @@ T moved_by_codes(T weight, std::int64_t codes)
     return code_of<T>::number(order > largest ? largest : order < -largest ? -largest : order);
 }
 
-inline double stored_value(dtype type, const std::byte* bytes)
-{
-    return with_real(type, [&]<class T>(std::type_identity<T>) { return static_cast<double>(weight_of<T>(bytes)); });
-}
+WEIGHTSCOPE_INLINE double stored_value(dtype type, const std::byte* bytes);
 
-inline void store_value(dtype type, double value, std::byte* bytes)
-{
-    with_real(type, [&]<class T>(std::type_identity<T>) {
-        const T stored = static_cast<T>(value);
-        std::memcpy(bytes, &stored, sizeof stored);
-    });
-}
+WEIGHTSCOPE_INLINE void store_value(dtype type, double value, std::byte* bytes);
 
 }  // namespace detail
 
@@ -127,27 +109,10 @@ inline void store_value(dtype type, double value, std::byte* bytes)
 /// @param weight  the weight as it is stored; finite
 /// @param step    the step asked for; its sign counts even if it is tiny, and 0 counts as positive
 /// @throws std::invalid_argument  the dtype has no such steps, or the weight or the step is not finite
-[[nodiscard]] inline storage_step make_storage_step(dtype type, std::span<const std::byte> weight, double step)
-{
-    require(is_differentiable(type), "make_storage_step(type, weight, step): {} has no small steps, expected floating point", to_string(type));
-    require(weight.size() == bits_of(type) / 8, "make_storage_step(type, weight, step): {} bytes for one {}, expected {}", weight.size(),
-            to_string(type), bits_of(type) / 8);
-    require(std::isfinite(step), "make_storage_step(type, weight, step): step is {}, expected finite", step);
-    return detail::with_real(type, [&]<class T>(std::type_identity<T>) {
-        const T from = detail::weight_of<T>(weight.data());
-        require(std::isfinite(static_cast<double>(from)), "make_storage_step(type, weight, step): the weight is {}, expected finite",
-                static_cast<double>(from));
-        constexpr std::int64_t least = 2;
-        const std::int64_t largest = detail::code_of<T>::largest(), here = detail::code_of<T>::order(from);
-        const double target = static_cast<double>(from) + step, limit = static_cast<double>(detail::code_of<T>::number(largest));
-        const double reached = target > limit ? limit : target < -limit ? -limit : target;
-        std::int64_t order = detail::code_of<T>::order(static_cast<T>(reached));
-        if (std::signbit(step) ? order > here - least : order < here + least)
-            order = std::signbit(step) ? here - least : here + least;
-        if (order > largest || order < -largest)
-            return storage_step{.size = sizeof(T)};
-        return detail::step_to(from, detail::code_of<T>::number(order));
-    });
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE storage_step make_storage_step(dtype type, std::span<const std::byte> weight, double step);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/evaluators/impl/storage_step.hpp>
+#endif

@@ -9,6 +9,7 @@
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/gemm.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/evaluators/transformer_kernels.hpp>
 #include <weightscope/evaluators/transformer_linear.hpp>
 

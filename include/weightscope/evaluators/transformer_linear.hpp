@@ -9,6 +9,7 @@
 
 #include <weightscope/core/gemm.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 #include <weightscope/evaluators/transformer_weights.hpp>

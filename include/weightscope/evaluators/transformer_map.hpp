@@ -1,9 +1,9 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/io/model.hpp>
 
@@ -69,22 +69,10 @@ struct transformer_plan
     std::size_t query_columns() const { return widest(&layer_map::query_columns); }
     std::size_t qkv_columns() const { return widest(&layer_map::qkv_columns); }
     std::size_t fed_columns() const { return widest(&layer_map::fed_columns); }
-    std::size_t feed_forward_size() const
-    {
-        std::size_t most = 0;
-        for (const layer_map& layer : layers)
-            most = std::max(most, layer.widths.feed_forward_size);
-        return most;
-    }
+    std::size_t feed_forward_size() const;
 
 private:
-    std::size_t widest(std::size_t (layer_map::*columns)() const) const
-    {
-        std::size_t most = 0;
-        for (const layer_map& layer : layers)
-            most = std::max(most, (layer.*columns)());
-        return most;
-    }
+    std::size_t widest(std::size_t (layer_map::*columns)() const) const;
 };
 
 // Calls visit(place) for each place of a tensor in the plan, which it may change; no_tensor among them.
@@ -108,3 +96,7 @@ void visit_tensors(transformer_plan& plan, const Visit& visit)
 }
 
 }  // namespace weightscope::detail
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/evaluators/impl/transformer_map.hpp>
+#endif

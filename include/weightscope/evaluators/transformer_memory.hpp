@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 
 namespace weightscope::detail {
 

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
-#include <weightscope/evaluators/storage_step.hpp>
-#include <weightscope/io/dtype.hpp>
-#include <weightscope/io/printable.hpp>
 
 namespace weightscope {
 
@@ -32,35 +28,15 @@ struct weight_group
 
 namespace detail {
 
-inline void require_group(const any_evaluator& evaluator, const weight_group& group, const char* caller)
-{
-    require(!group.slices.empty(), "{}: group '{}' has no weights, expected some", caller, printable(group.name));
-    for (const weight_slice& slice : group.slices) {
-        require(slice.tensor < evaluator.weights().size(), "{}: group '{}' names tensor {}, expected below {}", caller, printable(group.name),
-                slice.tensor, evaluator.weights().size());
-        const weight_info& info = evaluator.weights()[slice.tensor];
-        require(is_differentiable(info.dtype), "{}: tensor '{}' is {}, expected floating point", caller, printable(info.name),
-                to_string(info.dtype));
-        require(slice.count > 0 && slice.stride > 0 && slice.first < info.size() && (slice.count - 1) <= (info.size() - 1 - slice.first) / slice.stride,
-                "{}: group '{}' takes {} elements from {} on by {} of tensor '{}', which has {}", caller, printable(group.name), slice.count,
-                slice.first, slice.stride, printable(info.name), info.size());
-    }
-}
+WEIGHTSCOPE_INLINE void require_group(const any_evaluator& evaluator, const weight_group& group, const char* caller);
 
 // Bytes that a change of one group reads and writes, at most.
-inline double largest_group_bytes(const any_evaluator& evaluator, std::span<const weight_group> groups, const char* caller)
-{
-    double largest = 0;
-    for (const weight_group& group : groups) {
-        require_group(evaluator, group, caller);
-        double bytes = 0;
-        for (const weight_slice& slice : group.slices)
-            bytes += static_cast<double>((slice.count - 1) * slice.stride + 1) * static_cast<double>(bits_of(evaluator.weights()[slice.tensor].dtype) / 8);
-        largest = std::max(largest, bytes);
-    }
-    return largest;
-}
+WEIGHTSCOPE_INLINE double largest_group_bytes(const any_evaluator& evaluator, std::span<const weight_group> groups, const char* caller);
 
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/evaluators/impl/weight_group.hpp>
+#endif

@@ -1,17 +1,12 @@
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <utility>
 
-#include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/ggml_blocks.hpp>
-#include <weightscope/core/ggml_super_blocks.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/value_decoder.hpp>
@@ -21,101 +16,24 @@ namespace weightscope::detail {
 // Makes the floats of `count` blocks that lie side by side.
 using ggml_block_decoder = void (*)(const std::uint8_t* blocks, std::size_t count, float* out);
 
-template <class Block>
-struct ggml_block_kernel
-{
-    [[gnu::always_inline]] void operator()(const std::uint8_t* blocks, std::size_t count, float* out) const
-    {
-        for (std::size_t i = 0; i < count; ++i)
-            Block::decode(blocks + i * Block::bytes, out + i * Block::weights);
-    }
-};
-
-template <class Block>
-void decode_ggml_blocks(const std::uint8_t* blocks, std::size_t count, float* out)
-{
-    ggml_block_kernel<Block>{}(blocks, count, out);
-}
-
-// For the types that gain by wider instructions, which is not so where the loops over a block have 16 steps.
-template <class Block>
-void decode_ggml_blocks_dispatched(const std::uint8_t* blocks, std::size_t count, float* out)
-{
-    dispatch(ggml_block_kernel<Block>{}, blocks, count, out);
-}
-
 // The decoder of a block type; null for types that are plain arrays and for those whose codebooks are not known here.
-inline ggml_block_decoder find_ggml_block_decoder(std::string_view type)
-{
-    static constexpr std::array<std::pair<std::string_view, ggml_block_decoder>, 20> decoders = {{
-        {"Q4_0", decode_ggml_blocks<ggml_q4_0>},
-        {"Q4_1", decode_ggml_blocks<ggml_q4_1>},
-        {"Q5_0", decode_ggml_blocks<ggml_q5_0>},
-        {"Q5_1", decode_ggml_blocks<ggml_q5_1>},
-        {"Q8_0", decode_ggml_blocks<ggml_q8_0>},
-        {"Q2_K", decode_ggml_blocks<ggml_q2_k>},
-        {"Q3_K", decode_ggml_blocks<ggml_q3_k>},
-        {"Q4_K", decode_ggml_blocks_dispatched<ggml_q4_k>},
-        {"Q5_K", decode_ggml_blocks_dispatched<ggml_q5_k>},
-        {"Q6_K", decode_ggml_blocks<ggml_q6_k>},
-        {"IQ4_NL", decode_ggml_blocks<ggml_iq4_nl>},
-        {"IQ4_XS", decode_ggml_blocks<ggml_iq4_xs>},
-        {"MXFP4", decode_ggml_blocks<ggml_mxfp4>},
-        {"NVFP4", decode_ggml_blocks<ggml_nvfp4>},
-        {"Q1_0", decode_ggml_blocks<ggml_q1_0>},
-        {"Q2_0", decode_ggml_blocks<ggml_q2_0>},
-        {"Q8_1", decode_ggml_blocks<ggml_q8_1>},
-        {"Q8_K", decode_ggml_blocks<ggml_q8_k>},
-        {"TQ1_0", decode_ggml_blocks<ggml_tq1_0>},
-        {"TQ2_0", decode_ggml_blocks<ggml_tq2_0>},
-    }};
-    for (const auto& [name, decoder] : decoders)
-        if (name == type)
-            return decoder;
-    return nullptr;
-}
+WEIGHTSCOPE_INLINE ggml_block_decoder find_ggml_block_decoder(std::string_view type);
 
 // The blocks of one tensor as floats.
 class gguf_decoder : public value_decoder
 {
 public:
     gguf_decoder(const ggml_type& type, ggml_block_decoder decode_blocks, std::shared_ptr<const mapped_file> file,
-                 std::span<const std::byte> bytes)
-        : type_(type), decode_blocks_(decode_blocks), file_(std::move(file)), bytes_(bytes)
-    {
-    }
+                 std::span<const std::byte> bytes);
 
-    void decode(std::size_t first, std::span<std::byte> out) const override
-    {
-        const std::size_t block = type_.block_weights;
-        auto* values = reinterpret_cast<float*>(out.data());
-        std::size_t count = out.size() / sizeof(float);
-        const auto decode_some = [&](std::size_t skipped) {  // of a block that is wanted in part
-            float whole[longest_block];
-            decode_blocks_(block_at(first / block), 1, whole);
-            const std::size_t wanted = std::min(count, block - skipped);
-            std::copy_n(whole + skipped, wanted, values);
-            first += wanted, values += wanted, count -= wanted;
-        };
-        if (first % block != 0 && count > 0)
-            decode_some(first % block);
-        const std::size_t whole_blocks = count / block;
-        if (whole_blocks > 0)
-            decode_blocks_(block_at(first / block), whole_blocks, values);
-        first += whole_blocks * block, values += whole_blocks * block, count -= whole_blocks * block;
-        if (count > 0)
-            decode_some(0);
-    }
+    void decode(std::size_t first, std::span<std::byte> out) const override;
 
     bool determined_by_bytes() const override { return true; }
 
 private:
     static constexpr std::size_t longest_block = 256;
 
-    const std::uint8_t* block_at(std::size_t i) const
-    {
-        return reinterpret_cast<const std::uint8_t*>(bytes_.data()) + i * type_.block_bytes;
-    }
+    const std::uint8_t* block_at(std::size_t i) const;
 
     const ggml_type& type_;  // in ggml_types
     ggml_block_decoder decode_blocks_;
@@ -124,3 +42,7 @@ private:
 };
 
 }  // namespace weightscope::detail
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/io/impl/gguf_decoder.hpp>
+#endif

@@ -8,21 +8,17 @@
 #include <span>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/io/npy_header.hpp>
-#include <weightscope/io/npy_order.hpp>
-#include <weightscope/io/npy_place.hpp>
 
 namespace weightscope {
 
@@ -38,43 +34,10 @@ struct npy_array
 
 namespace detail {
 
-inline npy_array read_npy(const std::shared_ptr<const mapped_file>& file)
-{
-    const std::span<const std::byte> bytes = file->bytes();
-    const npy_place place{file->path()};
-    const npy_header header = read_npy_header(place, bytes, bytes.size());
-    npy_array result{.shape = header.shape,
-                     .dtype = header.dtype,
-                     .bytes = bytes.subspan(header.data_offset, npy_data_bytes(place, header, bytes.size())),
-                     .file = file};
-    if (const npy_order order(header); !order.plain()) {
-        std::vector<std::byte> converted(result.bytes.size());
-        order.copy(result.bytes, 0, converted);
-        result.converted = std::make_shared<const std::vector<std::byte>>(std::move(converted));
-        result.bytes = *result.converted;
-        result.file = nullptr;
-    }
-    return result;
-}
+WEIGHTSCOPE_INLINE npy_array read_npy(const std::shared_ptr<const mapped_file>& file);
 
 // The file as a model of one tensor, which has the file's name.
-inline model read_npy_model(const std::shared_ptr<const mapped_file>& file)
-{
-    const npy_place place{file->path()};
-    const npy_header header = read_npy_header(place, file->bytes(), file->bytes().size());
-    named_tensor tensor{.name = file->path().stem().string(),
-                        .shape = header.shape,
-                        .dtype = header.dtype,
-                        .bytes = file->bytes().subspan(header.data_offset, npy_data_bytes(place, header, file->bytes().size())),
-                        .file = file,
-                        .offset = header.data_offset};
-    if (const npy_order order(header); !order.plain()) {
-        tensor.encoding = order.words();
-        tensor.encoded_bytes = tensor.bytes.size();
-        tensor.decoder = std::make_shared<const reordered_values>(order, tensor.bytes);
-    }
-    return {.path = file->path(), .format = "NPY", .tensors = {std::move(tensor)}};
-}
+WEIGHTSCOPE_INLINE model read_npy_model(const std::shared_ptr<const mapped_file>& file);
 
 template <class T>
 std::string npy_type()
@@ -97,21 +60,13 @@ concept npy_scalar = std::is_same_v<T, float16> || std::is_same_v<T, float> || s
 ///
 /// @throws io_error  with the byte and the field at fault
 /// @see    https://numpy.org/neps/nep-0001-npy-format.html
-[[nodiscard]] inline npy_array read_npy(const std::filesystem::path& path)
-{
-    const auto file = std::make_shared<const mapped_file>(path);
-    return detail::read_verified(file.get(), [&] { return detail::read_npy(file); });
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE npy_array read_npy(const std::filesystem::path& path);
 
 /// Opens an NPY file as a model of one tensor that is named as the file is, without its ending. Reads the header only: elements in
 /// another order of bytes or of axes are put right when they are looked at.
 ///
 /// @throws io_error  as read_npy()
-[[nodiscard]] inline model read_npy_model(const std::filesystem::path& path)
-{
-    const auto file = std::make_shared<const mapped_file>(path);
-    return detail::read_verified(file.get(), [&] { return detail::read_npy_model(file); });
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE model read_npy_model(const std::filesystem::path& path);
 
 /// Writes a tensor as an NPY file of version 1, which appears whole or not at all. NumPy has no name for bfloat16 and float8.
 ///
@@ -136,3 +91,7 @@ void write_npy(const std::filesystem::path& path, const W& weights)
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/io/impl/npy.hpp>
+#endif

@@ -39,5 +39,5 @@ namespace weightscope {
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/io/open_model_impl.hpp>
+#include <weightscope/io/impl/open_model.hpp>
 #endif

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/dtype.hpp>
 
 namespace weightscope::detail {
@@ -49,30 +50,13 @@ inline constexpr std::array<torch_type, 27> torch_types = {{
 }};
 
 // "torch.FloatStorage", "torch.cuda.FloatStorage", "torch.storage.UntypedStorage"
-inline const torch_type* torch_type_of_storage(std::string_view global)
-{
-    constexpr std::string_view ending = "Storage";
-    const std::size_t dot = global.rfind('.');
-    if (dot == std::string_view::npos || !global.ends_with(ending))
-        return nullptr;
-    const std::string_view module = global.substr(0, dot);
-    if (module != "torch" && module != "torch.cuda" && module != "torch.storage")
-        return nullptr;
-    const std::string_view name = global.substr(dot + 1, global.size() - dot - 1 - ending.size());
-    for (const torch_type& type : torch_types)
-        if (!name.empty() && type.storage == name)
-            return &type;
-    return nullptr;
-}
+WEIGHTSCOPE_INLINE const torch_type* torch_type_of_storage(std::string_view global);
 
 // "torch.float8_e4m3fn"
-inline const torch_type* torch_type_of_dtype(std::string_view global)
-{
-    constexpr std::string_view module = "torch.";
-    for (const torch_type& type : torch_types)
-        if (global.starts_with(module) && type.name == global.substr(module.size()))
-            return &type;
-    return nullptr;
-}
+WEIGHTSCOPE_INLINE const torch_type* torch_type_of_dtype(std::string_view global);
 
 }  // namespace weightscope::detail
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/io/impl/pytorch_type.hpp>
+#endif

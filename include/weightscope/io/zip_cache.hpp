@@ -7,10 +7,9 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <utility>
 
-#include <weightscope/core/parallel.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/zip_directory.hpp>
 #include <weightscope/io/zip_inflate.hpp>
@@ -45,11 +44,7 @@ public:
     }
 
     // Entries whose content is in memory.
-    std::size_t kept() const
-    {
-        const std::lock_guard lock(mutex_);
-        return slots_.size();
-    }
+    std::size_t kept() const;
 
 private:
     struct slot
@@ -60,18 +55,7 @@ private:
         zip_content content = {};
     };
 
-    std::shared_ptr<slot> find(const zip_entry& entry)
-    {
-        const std::lock_guard lock(mutex_);
-        const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s->key == entry.header_offset; });
-        if (found != slots_.end()) {
-            slots_.splice(slots_.begin(), slots_, found);
-            return slots_.front();
-        }
-        if (slots_.size() >= std::max<std::size_t>(2, concurrency()))
-            slots_.pop_back();
-        return slots_.emplace_front(new slot{.key = entry.header_offset, .left = static_cast<std::size_t>(entry.bytes)});
-    }
+    std::shared_ptr<slot> find(const zip_entry& entry);
 
     std::shared_ptr<const mapped_file> file_;
     mutable std::mutex mutex_;
@@ -79,3 +63,7 @@ private:
 };
 
 }  // namespace weightscope::detail
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/io/impl/zip_cache.hpp>
+#endif

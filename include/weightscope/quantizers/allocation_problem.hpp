@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
 
 namespace weightscope {
@@ -39,21 +40,7 @@ struct allocation_problem
 ///
 /// @param items  one or more, with as many choices and costs each
 /// @throws std::invalid_argument  they do not have the same number of choices
-[[nodiscard]] inline allocation_item tie_items(std::span<const allocation_item> items)
-{
-    require(!items.empty(), "tie_items(items): there is no item, expected one or more");
-    allocation_item tied = items.front();
-    for (const allocation_item& item : items.subspan(1)) {
-        require(item.choices.size() == tied.choices.size(), "tie_items(items): one item has {} choices and another {}, expected as many",
-                tied.choices.size(), item.choices.size());
-        for (std::size_t i = 0; i < item.choices.size(); ++i) {
-            tied.choices[i].loss += item.choices[i].loss;
-            for (std::size_t k = 0; k < item.choices[i].costs.size(); ++k)
-                tied.choices[i].costs[k] += item.choices[i].costs[k];
-        }
-    }
-    return tied;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE allocation_item tie_items(std::span<const allocation_item> items);
 
 namespace detail {
 
@@ -92,3 +79,7 @@ inline void require_allocation(const allocation_problem& problem, const char* ca
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/quantizers/impl/allocation_problem.hpp>
+#endif

@@ -10,6 +10,7 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/quantizers/grid_pass.hpp>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/quantizers/grid_details.hpp>

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
 
@@ -49,25 +50,10 @@ template <std::ranges::sized_range Codes>
 /// @param bits    what pack_codes was given
 /// @param count   of codes
 /// @throws std::invalid_argument  bits out of range, or `packed` is not as long as `count` codes are
-[[nodiscard]] inline std::vector<std::int16_t> unpack_codes(std::span<const std::uint8_t> packed, int bits, std::size_t count)
-{
-    require((bits >= 2 && bits <= 8) || bits == 16, "unpack_codes(packed, bits, count): bits is {}, expected 2 to 8 or 16", bits);
-    require(packed.size() == detail::packed_bytes(count, bits),
-            "unpack_codes(packed, bits, count): packed has {} bytes, expected {} for {} codes of {} bits", packed.size(),
-            detail::packed_bytes(count, bits), count, bits);
-    const auto mask = static_cast<std::uint32_t>((1 << bits) - 1), sign = static_cast<std::uint32_t>(1 << (bits - 1));
-    std::vector<std::int16_t> codes(count);
-    std::uint32_t waiting = 0;
-    int waiting_bits = 0;
-    std::size_t byte = 0;
-    for (std::int16_t& code : codes) {
-        for (; waiting_bits < bits; waiting_bits += 8)
-            waiting |= static_cast<std::uint32_t>(packed[byte++]) << waiting_bits;
-        code = static_cast<std::int16_t>(static_cast<int>((waiting & mask) ^ sign) - static_cast<int>(sign));
-        waiting >>= bits;
-        waiting_bits -= bits;
-    }
-    return codes;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::vector<std::int16_t> unpack_codes(std::span<const std::uint8_t> packed, int bits, std::size_t count);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/quantizers/impl/packed_codes.hpp>
+#endif

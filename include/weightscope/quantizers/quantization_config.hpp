@@ -9,10 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 
@@ -73,17 +70,7 @@ inline constexpr std::array<std::string_view, 6> quantization_presets = {"produc
 
 /// The kind of that name, the inverse of to_string.
 /// @throws std::invalid_argument  there is none
-[[nodiscard]] inline quantization_type parse_quantization_type(std::string_view text)
-{
-    std::vector<std::string_view> names;
-    for (const auto& [type, name] : detail::quantization_types) {
-        if (name == text)
-            return type;
-        names.push_back(name);
-    }
-    require(false, "parse_quantization_type(text): no quant_type is named '{}', expected one of {}", text, fmt::join(names, ", "));
-    return {};
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE quantization_type parse_quantization_type(std::string_view text);
 
 /// The scheme that a layer is quantized with.
 ///
@@ -117,13 +104,7 @@ inline constexpr std::array<std::string_view, 6> quantization_presets = {"produc
 }
 
 /// What a report calls a configuration: its name, or else the scheme of its layers.
-[[nodiscard]] inline std::string name_of(const quantization_config& config)
-{
-    if (!config.name.empty())
-        return config.name;
-    const std::string normal = to_string(scheme_of(config)), sensitive = to_string(scheme_of(config, true));
-    return config.sensitive_layers.empty() || normal == sensitive ? normal : fmt::format("{} + {}", normal, sensitive);
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::string name_of(const quantization_config& config);
 
 /// A configuration for a purpose.
 ///
@@ -135,37 +116,14 @@ inline constexpr std::array<std::string_view, 6> quantization_presets = {"produc
 ///     balanced     as production
 ///
 /// @throws std::invalid_argument  there is none of that name
-[[nodiscard]] inline quantization_config quantization_preset(std::string_view name)
-{
-    const auto& names = detail::quantization_presets;
-    require(std::find(names.begin(), names.end(), name) != names.end(), "quantization_preset(name): no preset is named '{}', expected one of {}",
-            name, fmt::join(names, ", "));
-    quantization_config config{.name = std::string(name)};
-    if (name == "accuracy")
-        config.quant_type = quantization_type::int8_per_channel_asym;
-    if (name == "prototype") {
-        config.quant_type = quantization_type::int8_per_tensor_sym;
-        config.skip_first_last = false;
-    }
-    if (name == "mobile" || name == "smallest") {
-        config.quant_type = quantization_type::int4_group;
-        config.group_size = name == "mobile" ? 64 : 128;
-    }
-    return config;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE quantization_config quantization_preset(std::string_view name);
 
 /// The configurations that a study compares: INT8 with one scale for the tensor or for each output, symmetric and asymmetric, INT4 with
 /// one scale for each output and in groups of 128, 64 and 32. Any two of them that differ in one respect tell what it is worth.
-[[nodiscard]] inline std::vector<quantization_config> study_configs()
-{
-    std::vector<quantization_config> configs;
-    for (const quantization_type type : {quantization_type::int8_per_tensor_sym, quantization_type::int8_per_tensor_asym,
-                                         quantization_type::int8_per_channel_sym, quantization_type::int8_per_channel_asym})
-        configs.push_back({.quant_type = type});
-    configs.push_back({.quant_type = quantization_type::int8_per_channel_sym, .bits = 4});
-    for (const std::size_t size : {128, 64, 32})
-        configs.push_back({.quant_type = quantization_type::int4_group, .group_size = size});
-    return configs;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::vector<quantization_config> study_configs();
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/quantizers/impl/quantization_config.hpp>
+#endif

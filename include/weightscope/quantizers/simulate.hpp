@@ -77,5 +77,5 @@ template <tensor W>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/quantizers/simulate_impl.hpp>
+#include <weightscope/quantizers/impl/simulate.hpp>
 #endif

@@ -10,6 +10,7 @@
 
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/quantizers/error_kernel.hpp>

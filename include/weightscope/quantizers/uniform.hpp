@@ -91,5 +91,5 @@ template <std::floating_point T = float>
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/quantizers/uniform_impl.hpp>
+#include <weightscope/quantizers/impl/uniform.hpp>
 #endif

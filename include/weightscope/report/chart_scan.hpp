@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <string>
@@ -8,13 +7,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include <fmt/format.h>
-
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/report/chart_colors.hpp>
 #include <weightscope/report/chart_layer_names.hpp>
 #include <weightscope/report/chart_panel.hpp>
 #include <weightscope/report/health_result.hpp>
-#include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/scan_result.hpp>
 
 namespace weightscope {
@@ -26,15 +23,7 @@ inline constexpr std::size_t most_charted_rows = 30;
 class charted_scan
 {
 public:
-    charted_scan(const scan_result& scan, const health_result& health) : scan_(scan), health_(health)
-    {
-        std::vector<std::string> names;
-        for (const layer_result& layer : scan.layers)
-            names.push_back(layer.name);
-        labels_ = layer_labels(names);
-        for (const finding& f : health.findings)
-            found_[f.layer].push_back(&f);
-    }
+    charted_scan(const scan_result& scan, const health_result& health);
 
     [[nodiscard]] const scan_result& scan() const { return scan_; }
     [[nodiscard]] const health_result& health() const { return health_; }
@@ -42,33 +31,13 @@ public:
     [[nodiscard]] const layer_result& layer(std::size_t i) const { return scan_.layers[i]; }
 
     /// The worst finding in a layer by one of these rules, or by any if none is named.
-    [[nodiscard]] const finding* worst(std::size_t i, std::initializer_list<std::string_view> rules = {}) const
-    {
-        const auto found = found_.find(layer(i).name);
-        if (found == found_.end())
-            return nullptr;
-        for (const finding* f : found->second)  // critical first
-            if (rules.size() == 0 || std::find(rules.begin(), rules.end(), f->rule_id) != rules.end())
-                return f;
-        return nullptr;
-    }
+    [[nodiscard]] const finding* worst(std::size_t i, std::initializer_list<std::string_view> rules = {}) const;
 
     /// Of its worst finding; `healthy` where there is none.
-    [[nodiscard]] std::string_view color(std::size_t i, std::initializer_list<std::string_view> rules, std::string_view healthy = chart_colors::blue) const
-    {
-        const finding* f = worst(i, rules);
-        return f ? chart_colors::of(f->level) : healthy;
-    }
+    [[nodiscard]] std::string_view color(std::size_t i, std::initializer_list<std::string_view> rules, std::string_view healthy = chart_colors::blue) const;
 
     /// A tooltip: the full name, the shape, these words, and what was found.
-    [[nodiscard]] std::string title(std::size_t i, std::string_view words, std::initializer_list<std::string_view> rules = {}) const
-    {
-        std::string shape;
-        for (const std::size_t extent : layer(i).shape)
-            shape += fmt::format("{}{}", shape.empty() ? "" : "x", extent);
-        const finding* f = worst(i, rules);
-        return fmt::format("{} [{}]: {}{}", layer(i).name, shape, words, f ? fmt::format(" ({}: {})", to_string(f->level), f->message) : std::string());
-    }
+    [[nodiscard]] std::string title(std::size_t i, std::string_view words, std::initializer_list<std::string_view> rules = {}) const;
 
 private:
     const scan_result& scan_;
@@ -80,28 +49,16 @@ private:
 namespace detail {
 
 // The head of a chart: what it shows, and of what.
-inline void draw_heading(svg_picture& picture, std::string_view title, std::string_view below)
-{
-    const double width = picture.extent().width - 40;
-    picture.text({20, 28}, fitting_text(title, width, 16), {.size = 16, .bold = true});
-    picture.text({20, 46}, fitting_text(below, width, 11), {.color = chart_colors::faint});
-}
+WEIGHTSCOPE_INLINE void draw_heading(svg_picture& picture, std::string_view title, std::string_view below);
 
-inline std::string model_words(const scan_result& scan)
-{
-    return fmt::format("{}, {} tensors, {} parameters", scan.model.path.empty() ? "a model" : scan.model.path, grouped(scan.layers.size()),
-                       grouped(scan.model.parameters));
-}
+WEIGHTSCOPE_INLINE std::string model_words(const scan_result& scan);
 
-inline const std::vector<legend_entry>& severity_legend()
-{
-    static const std::vector<legend_entry> entries = {{chart_colors::vermilion, "critical finding"},
-                                                      {chart_colors::orange, "warning"},
-                                                      {chart_colors::sky, "info"},
-                                                      {chart_colors::blue, "no finding"}};
-    return entries;
-}
+WEIGHTSCOPE_INLINE const std::vector<legend_entry>& severity_legend();
 
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/chart_scan.hpp>
+#endif

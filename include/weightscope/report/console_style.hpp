@@ -6,12 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include <fmt/format.h>
-
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/report/health_result.hpp>
-#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/rule.hpp>
-#include <weightscope/report/text_layout.hpp>
 
 namespace weightscope {
 
@@ -29,42 +26,24 @@ struct console_style
 {
     bool color = false;
 
-    std::string paint(const char* code, std::string_view text) const
-    {
-        return color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
-    }
+    std::string paint(const char* code, std::string_view text) const;
     std::string bold(std::string_view text) const { return paint("1", text); }
     std::string dim(std::string_view text) const { return paint("2", text); }
-    std::string of(severity level, std::string_view text) const
-    {
-        return paint(level == severity::critical ? "1;31" : level == severity::warning ? "33" : "36", text);
-    }
-    std::string of(health_grade grade, std::string_view text) const
-    {
-        return paint(grade == health_grade::excellent || grade == health_grade::good ? "1;32"
-                     : grade == health_grade::warning                                ? "1;33"
-                                                                                     : "1;31",
-                     text);
-    }
+    std::string of(severity level, std::string_view text) const;
+    std::string of(health_grade grade, std::string_view text) const;
 };
 
-inline std::string counted(std::size_t count, std::string_view one, std::string_view many)
-{
-    return fmt::format("{} {}", grouped(count), count == 1 ? one : many);
-}
+WEIGHTSCOPE_INLINE std::string counted(std::size_t count, std::string_view one, std::string_view many);
 
-inline void append_wrapped(std::string& text, std::string_view paragraph, std::size_t width, std::size_t indent,
-                           const std::function<std::string(std::string_view)>& paint)
-{
-    for (const std::string& line : wrapped(paragraph, width - indent))
-        text += std::string(indent, ' ') + paint(line) + "\n";
-}
+WEIGHTSCOPE_INLINE void append_wrapped(std::string& text, std::string_view paragraph, std::size_t width, std::size_t indent,
+                                       const std::function<std::string(std::string_view)>& paint);
 
-inline std::string plain(std::string_view text)
-{
-    return std::string(text);
-}
+WEIGHTSCOPE_INLINE std::string plain(std::string_view text);
 
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/console_style.hpp>
+#endif

@@ -1,7 +1,6 @@
 #pragma once
 // What a page and a review show of any result: the verdict first, then what was found and what to do, then tables and charts.
 
-#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/rule.hpp>
@@ -46,41 +46,17 @@ namespace detail {
 inline constexpr std::size_t document_width = 1'000'000;
 
 // Texts for a terminal, that wide: each line is a sentence.
-inline std::vector<std::string> document_lines(std::string_view text)
-{
-    std::vector<std::string> lines;
-    while (!text.empty()) {
-        const std::string_view line = text.substr(0, text.find('\n'));
-        text.remove_prefix(line.size() + (line.size() < text.size() ? 1 : 0));
-        if (!line.empty())
-            lines.emplace_back(line);
-    }
-    return lines;
-}
+WEIGHTSCOPE_INLINE std::vector<std::string> document_lines(std::string_view text);
 
 // Adds a table where there is something in it, without columns in which there is nothing.
-inline void add_table(report_document& document, std::string title, text_table table, std::string below = {})
-{
-    for (std::size_t column = table.headings.size(); column-- > 1;) {
-        if (!std::all_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return row[column].empty(); }))
-            continue;
-        const auto at = static_cast<std::ptrdiff_t>(column);
-        table.headings.erase(table.headings.begin() + at);
-        for (auto& row : table.rows)
-            row.erase(row.begin() + at);
-    }
-    if (!table.rows.empty())
-        document.tables.push_back({.title = std::move(title), .headings = std::move(table.headings), .rows = std::move(table.rows), .below = std::move(below)});
-}
+WEIGHTSCOPE_INLINE void add_table(report_document& document, std::string title, text_table table, std::string below = {});
 
-inline std::optional<severity> worst_of(const std::vector<finding>& findings)
-{
-    std::optional<severity> worst;
-    for (const finding& f : findings)
-        worst = !worst || f.level > *worst ? f.level : *worst;
-    return worst;
-}
+WEIGHTSCOPE_INLINE std::optional<severity> worst_of(const std::vector<finding>& findings);
 
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/document.hpp>
+#endif

@@ -21,6 +21,7 @@
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/html_text.hpp>
 #include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/quantization_plan.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>

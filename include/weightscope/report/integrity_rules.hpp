@@ -13,6 +13,7 @@
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/report/score_limits.hpp>

@@ -9,6 +9,7 @@
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/number_text.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/scan_result.hpp>
 #include <weightscope/report/score_limits.hpp>

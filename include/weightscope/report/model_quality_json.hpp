@@ -1,13 +1,9 @@
 #pragma once
 // How good a model is on data, as JSON.
 
-#include <string>
-#include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include <weightscope/core/metric.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/model_quality_result.hpp>
 #include <weightscope/report/json.hpp>
 
@@ -31,33 +27,18 @@ void for_each_figure(const model_quality& quality, F&& f)
 
 namespace detail {
 
-inline ordered_json json_of(const model_quality& quality)
-{
-    ordered_json object = ordered_json::object();
-    for_each_figure(quality, [&](const char* name, const metric& figure) { append_metric(object, name, figure, false); });
-    return object;
-}
+WEIGHTSCOPE_INLINE ordered_json json_of(const model_quality& quality);
 
 // The evaluator's own figures.
-inline ordered_json json_of(const std::vector<named_metric>& figures)
-{
-    ordered_json list = ordered_json::array();
-    for (const named_metric& figure : figures) {
-        ordered_json one = {{"name", figure.name}, {"higher_is_better", figure.higher_is_better}};
-        append_metric(one, "value", figure.value, false);
-        list.push_back(std::move(one));
-    }
-    return list;
-}
+WEIGHTSCOPE_INLINE ordered_json json_of(const std::vector<named_metric>& figures);
 
 // With the evaluator's own figures.
-inline ordered_json measured_json(const model_quality& quality)
-{
-    ordered_json object = json_of(quality);
-    append_member(object, "figures", json_of(quality.figures));
-    return object;
-}
+WEIGHTSCOPE_INLINE ordered_json measured_json(const model_quality& quality);
 
 }  // namespace detail
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/model_quality_json.hpp>
+#endif

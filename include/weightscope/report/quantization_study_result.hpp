@@ -5,12 +5,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <weightscope/analyzers/spectrum_effect.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
-#include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
@@ -33,14 +32,7 @@ struct study_variant
 };
 
 /// The variant that a configuration describes.
-[[nodiscard]] inline study_variant to_variant(const quantization_config& config)
-{
-    return {.name = name_of(config),
-            .normal = scheme_of(config),
-            .sensitive = scheme_of(config, true),
-            .sensitive_layers = config.sensitive_layers,
-            .skip_first_last = config.skip_first_last};
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE study_variant to_variant(const quantization_config& config);
 
 /// What a limit is set for; greater is worse in all of them.
 enum class study_metric
@@ -59,17 +51,7 @@ enum class study_metric
 }
 
 /// That figure of an error.
-[[nodiscard]] inline metric figure_of(const quantization_error& error, study_metric which)
-{
-    switch (which) {
-    case study_metric::relative_error: return error.relative_error;
-    case study_metric::rmse: return error.rmse;
-    case study_metric::mae: return error.mae;
-    case study_metric::max_error: return error.max_error;
-    case study_metric::cosine_distance: break;
-    }
-    return error.cosine_similarity.exists() ? metric(1 - error.cosine_similarity.value) : error.cosine_similarity;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE metric figure_of(const quantization_error& error, study_metric which);
 
 /// What a study shall do.
 struct quantization_study_options
@@ -187,3 +169,7 @@ struct quantization_study_result
 };
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/quantization_study_result.hpp>
+#endif

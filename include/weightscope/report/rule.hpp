@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/report/scan_result.hpp>
 
@@ -82,10 +82,7 @@ struct rule
     bool judges_parts = false;  ///< judges the codes and scales of quantized tensors, which other rules pass by
     std::function<std::string(const scan_result&)> describe_model = {};  ///< `describe` of a rule with a model_value
 
-    [[nodiscard]] const std::optional<double>& limit(severity level) const
-    {
-        return level == severity::critical ? critical : level == severity::warning ? warning : info;
-    }
+    [[nodiscard]] const std::optional<double>& limit(severity level) const;
 };
 
 /// The accessor of a metric, for `rule::value`: `metric_of(&layer_result::spectral, &spectral_result::stable_rank)`.
@@ -108,23 +105,11 @@ template <class Result>
 /// @param level  whose limit
 /// @param limit  in the unit of the rule's value; a multiple of the baseline where the rule says times_baseline
 /// @throws std::invalid_argument  no rule has that id; the message lists those that there are
-[[nodiscard]] inline std::vector<rule> override_threshold(std::vector<rule> rules, std::string_view id, severity level,
-                                                          std::optional<double> limit)
-{
-    std::string known;
-    for (rule& candidate : rules) {
-        if (candidate.id == id) {
-            (level == severity::critical  ? candidate.critical
-             : level == severity::warning ? candidate.warning
-                                          : candidate.info) = limit;
-            if (level == severity::critical)
-                candidate.worst = nullptr;  // a limit that is set on purpose holds without exception
-            return rules;
-        }
-        known += (known.empty() ? "" : ", ") + candidate.id;
-    }
-    require(false, "override_threshold(rules, id): there is no rule '{}'; the rules are {}", id, known);
-    return rules;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::vector<rule> override_threshold(std::vector<rule> rules, std::string_view id, severity level,
+                                                                      std::optional<double> limit);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/rule.hpp>
+#endif

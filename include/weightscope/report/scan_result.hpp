@@ -14,6 +14,7 @@
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 
 namespace weightscope {
@@ -62,19 +63,7 @@ struct layer_result
     std::string file = {};  ///< that holds it, such as a shard; empty where that is the model's path itself
 
     /// Takes what was found out about a tensor with the same weights.
-    void take_figures(const layer_result& other)
-    {
-        basic_stats = other.basic_stats;
-        spectral = other.spectral;
-        quantization = other.quantization;
-        sparsity = other.sparsity;
-        skipped = other.skipped;
-        error = other.error;
-        census = other.census;
-        tap_spectra = other.tap_spectra;
-        convolution_norm = other.convolution_norm;
-        bit_flips = other.bit_flips;
-    }
+    void take_figures(const layer_result& other);
 
     [[nodiscard]] bool counted_elsewhere() const { return !tied_to.empty() || !duplicate_of.empty(); }
 };
@@ -111,3 +100,7 @@ struct scan_result
 };
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/scan_result.hpp>
+#endif

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
-#include <weightscope/evaluators/group_probe.hpp>
+#include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/scorers/importance.hpp>
 
 namespace weightscope {
@@ -36,27 +34,8 @@ struct group_importance_result
 
 namespace detail {
 
-inline group_importance_result score_by_probe(any_evaluator& evaluator, std::span<const weight_group> groups, const ablation_options& options, bool ablate,
-                                              const char* caller)
-{
-    const group_probe_result effects = group_probe(
-        evaluator, groups,
-        {.ablate = ablate, .scale = !ablate, .step = options.step, .noise = options.noise, .evaluation = options.evaluation}, caller);
-    group_importance_result result{.method = ablate ? "ablation" : "probe",
-                                   .formula = ablate ? "L(w = 0) - L(w)" : "-w·g + w'H w / 2, from L((1 ± h) w)",
-                                   .loss = effects.loss,
-                                   .counts = effects.counts};
-    result.origin.source = "evaluator";
-    result.origin.batches = chosen_batches(evaluator, options.evaluation, caller).size();
-    result.origin.seed = options.evaluation.seed;
-    const double sigma = std::max(options.noise, std::fabs(effects.loss) * 0x1p-53);
-    for (const group_effect& effect : effects.groups) {
-        result.scores.push_back(ablate ? effect.removal : effect.predicted_removal());
-        result.batch_errors.push_back(ablate ? effect.removal_batch_error : effect.predicted_batch_error);
-        result.standard_errors.push_back(ablate ? std::sqrt(2.0) * sigma : std::hypot(effect.first_order_error, effect.second_order_error / 2));
-    }
-    return result;
-}
+WEIGHTSCOPE_INLINE group_importance_result score_by_probe(any_evaluator& evaluator, std::span<const weight_group> groups,
+                                                          const ablation_options& options, bool ablate, const char* caller);
 
 }  // namespace detail
 
@@ -97,3 +76,7 @@ template <class E>
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/ablation.hpp>
+#endif

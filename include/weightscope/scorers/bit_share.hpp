@@ -1,12 +1,9 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <span>
 
-#include <weightscope/core/error.hpp>
-#include <weightscope/core/special.hpp>
+#include <weightscope/core/compiled.hpp>
 
 namespace weightscope {
 
@@ -28,50 +25,11 @@ struct counted_sample
 
 namespace detail {
 
-inline double share_quantile(double confidence, const char* caller)
-{
-    require(confidence > 0 && confidence < 1, "{}: confidence is {}, expected above 0 and below 1", caller, confidence);
-    return inverse_normal_cdf(0.5 + confidence / 2);
-}
+WEIGHTSCOPE_INLINE double share_quantile(double confidence, const char* caller);
 
-inline share_estimate wilson_interval(const counted_sample& seen, double z, const char* caller)
-{
-    require(seen.hits <= seen.sample, "{}: {} hits in a sample of {}, expected at most as many", caller, seen.hits, seen.sample);
-    require(seen.population == 0 || seen.sample <= seen.population, "{}: a sample of {} from {} things, expected at most as many", caller, seen.sample,
-            seen.population);
-    if (seen.sample == 0)
-        return {};
-    const double hits = static_cast<double>(seen.hits), size = static_cast<double>(seen.sample), share = hits / size;
-    if (seen.sample == seen.population)
-        return {share, share, share};
-    // a sample without replacement says as much as a larger one with it
-    const double n = seen.population == 0 ? size
-                                          : size * (static_cast<double>(seen.population) - 1) / static_cast<double>(seen.population - seen.sample);
-    const double middle = (share + z * z / (2 * n)) / (1 + z * z / n);
-    const double half = z / (1 + z * z / n) * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-    return {share, seen.hits == 0 ? 0.0 : std::max(middle - half, 0.0), seen.hits == seen.sample ? 1.0 : std::min(middle + half, 1.0)};
-}
+WEIGHTSCOPE_INLINE share_estimate wilson_interval(const counted_sample& seen, double z, const char* caller);
 
-inline share_estimate stratified_share(std::span<const counted_sample> strata, double z, const char* caller)
-{
-    double population = 0;
-    for (const counted_sample& s : strata)
-        population += static_cast<double>(s.population);
-    share_estimate result{.share = 0, .lower = 0, .upper = 0};
-    double below = 0, above = 0;
-    for (const counted_sample& s : strata) {
-        if (s.population == 0)
-            continue;
-        const double weight = static_cast<double>(s.population) / population;
-        const share_estimate part = wilson_interval(s, z, caller);
-        result.share += weight * part.share;
-        below += weight * weight * (part.share - part.lower) * (part.share - part.lower);
-        above += weight * weight * (part.upper - part.share) * (part.upper - part.share);
-    }
-    result.lower = std::max(result.share - std::sqrt(below), 0.0);
-    result.upper = std::min(result.share + std::sqrt(above), 1.0);
-    return result;
-}
+WEIGHTSCOPE_INLINE share_estimate stratified_share(std::span<const counted_sample> strata, double z, const char* caller);
 
 }  // namespace detail
 
@@ -85,11 +43,7 @@ inline share_estimate stratified_share(std::span<const counted_sample> strata, d
 ///                    where nothing was
 /// @throws std::invalid_argument  more hits than sample, more sample than population, or confidence out of range
 /// @see    Wilson 1927, doi:10.1080/01621459.1927.10502953
-[[nodiscard]] inline share_estimate wilson_interval(const counted_sample& seen, double confidence = 0.95)
-{
-    constexpr auto caller = "wilson_interval(seen, confidence)";
-    return detail::wilson_interval(seen, detail::share_quantile(confidence, caller), caller);
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE share_estimate wilson_interval(const counted_sample& seen, double confidence = 0.95);
 
 /// The share in a population of strata that were sampled apart.
 ///
@@ -99,11 +53,7 @@ inline share_estimate stratified_share(std::span<const counted_sample> strata, d
 /// @return        the Wilson interval itself where there is one stratum; wider than need be where many strata have few samples each
 /// @throws std::invalid_argument  as wilson_interval()
 /// @see    Zou & Donner 2008, doi:10.1002/sim.3095
-[[nodiscard]] inline share_estimate stratified_share(std::span<const counted_sample> strata, double confidence = 0.95)
-{
-    constexpr auto caller = "stratified_share(strata, confidence)";
-    return detail::stratified_share(strata, detail::share_quantile(confidence, caller), caller);
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE share_estimate stratified_share(std::span<const counted_sample> strata, double confidence = 0.95);
 
 /// How many of a population must be looked at so that a share is known to ±margin, whatever it is.
 ///
@@ -114,15 +64,10 @@ inline share_estimate stratified_share(std::span<const counted_sample> strata, d
 /// @return            rounded to the nearest number, at most the population: 9604 for 1 % at 95 %, however large the population
 /// @throws std::invalid_argument  margin or confidence out of range
 /// @see    Leveugle, Calvez, Maistri & Vanhauwaert 2009, doi:10.1109/DATE.2009.5090716
-[[nodiscard]] inline std::size_t failing_share_sample_size(std::size_t population, double margin, double confidence = 0.95)
-{
-    constexpr auto caller = "failing_share_sample_size(population, margin, confidence)";
-    require(margin > 0 && std::isfinite(margin), "{}: margin is {}, expected above 0", caller, margin);
-    const double z = detail::share_quantile(confidence, caller), unlimited = z * z / (4 * margin * margin);
-    const double size = static_cast<double>(population);
-    const double wanted = population == 0 ? unlimited : size / (1 + (size - 1) / unlimited);
-    const auto whole = static_cast<std::size_t>(std::nearbyint(std::max(wanted, 1.0)));
-    return population == 0 ? whole : std::min(whole, population);
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::size_t failing_share_sample_size(std::size_t population, double margin, double confidence = 0.95);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/bit_share.hpp>
+#endif

@@ -8,8 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
-
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/dtype.hpp>
 
 namespace weightscope {
@@ -70,12 +69,7 @@ struct group_slice
     std::size_t pitch = 0;   ///< from one copy to the next
     std::vector<std::size_t> tensors = {};  ///< where each unit has a tensor of its own: that of unit u, whole from `first` on
 
-    [[nodiscard]] group_region region(std::size_t unit, std::size_t copy) const
-    {
-        if (!tensors.empty())
-            return {.tensor = tensors[unit], .axis = axis, .first = first, .count = count};
-        return {.tensor = tensor, .axis = axis, .first = first + unit * count + copy * pitch, .count = count};
-    }
+    [[nodiscard]] group_region region(std::size_t unit, std::size_t copy) const;
 };
 
 /// Groups of one kind in one layer: they are alike but for their place, so their costs are the same.
@@ -92,19 +86,9 @@ struct group_family
     std::uint64_t flops_per_token = 0;     ///< two for each weight of a matrix, and those of the scores of attention if a context is given
 
     /// All regions of a unit.
-    [[nodiscard]] std::vector<group_region> regions(std::size_t unit) const
-    {
-        std::vector<group_region> result;
-        for (const group_slice& slice : slices)
-            for (std::size_t c = 0; c < slice.copies; ++c)
-                result.push_back(slice.region(unit, c));
-        return result;
-    }
+    [[nodiscard]] std::vector<group_region> regions(std::size_t unit) const;
     /// "layer 3 kv_group 1"
-    [[nodiscard]] std::string name(std::size_t unit) const
-    {
-        return unit_count == 1 ? fmt::format("layer {} {}", layer, to_string(kind)) : fmt::format("layer {} {} {}", layer, to_string(kind), unit);
-    }
+    [[nodiscard]] std::string name(std::size_t unit) const;
 };
 
 /// One of the groups of a model.
@@ -139,23 +123,13 @@ struct grouped_model
     std::uint64_t bytes = 0;
     std::vector<std::string> notes = {};        ///< what was done otherwise than asked, and why
 
-    [[nodiscard]] std::size_t group_count() const
-    {
-        std::size_t count = 0;
-        for (const group_family& family : families)
-            count += family.unit_count;
-        return count;
-    }
+    [[nodiscard]] std::size_t group_count() const;
     /// All groups, family by family. Scores of groups have this order.
-    [[nodiscard]] std::vector<group_place> places() const
-    {
-        std::vector<group_place> result;
-        result.reserve(group_count());
-        for (std::size_t f = 0; f < families.size(); ++f)
-            for (std::size_t u = 0; u < families[f].unit_count; ++u)
-                result.push_back({f, u});
-        return result;
-    }
+    [[nodiscard]] std::vector<group_place> places() const;
 };
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/group_family.hpp>
+#endif

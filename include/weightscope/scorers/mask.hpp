@@ -1,16 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
@@ -50,39 +47,17 @@ struct mask_result
 /// How many of `size` weights a ratio means.
 ///
 /// @throws std::invalid_argument  ratio is not in [0, 1]
-[[nodiscard]] inline std::size_t removed_count_for(double ratio, std::size_t size, count_rounding rounding = count_rounding::at_least)
-{
-    require(ratio >= 0 && ratio <= 1, "removed_count_for(ratio, size): ratio is {}, expected 0 to 1", ratio);
-    const double exact = ratio * static_cast<double>(size);
-    if (rounding == count_rounding::truncated)
-        return static_cast<std::size_t>(exact);
-    // 0.07 · 100 is above 7 and 0.29 · 100 below 29, only because decimal fractions are rounded
-    const double nearest = std::nearbyint(exact), distance = std::fabs(exact - nearest);
-    const double count = distance <= 4 * std::numeric_limits<double>::epsilon() * exact ? nearest : std::ceil(exact);
-    return std::min(static_cast<std::size_t>(count), size);
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE std::size_t removed_count_for(double ratio, std::size_t size, count_rounding rounding = count_rounding::at_least);
 
 namespace detail {
 
 inline double share_of(std::size_t part, std::size_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0; }
 
 // Tells a mask what its scores gave.
-inline void take_choice(const group_choice& choice, mask_result& result)
-{
-    result.removed_count = choice.removed;
-    result.tied_count = choice.tied;
-    result.unscored_count = choice.unscored;
-    if (choice.removed > 0)
-        result.threshold = choice.threshold;
-    result.actual_ratio = share_of(choice.removed, result.mask.size());
-}
+WEIGHTSCOPE_INLINE void take_choice(const group_choice& choice, mask_result& result);
 
 // Removes `count` of the scores, or as many as there are without NaN.
-inline void remove_lowest(std::span<const double> scores, std::size_t count, mask_result& result)
-{
-    result.mask = weight_mask(scores.size());
-    take_choice(remove_lowest(scores, count, result.mask), result);
-}
+WEIGHTSCOPE_INLINE void remove_lowest(std::span<const double> scores, std::size_t count, mask_result& result);
 
 // Goes through the rows of a matrix, or where it is turned through its columns: choose(scores, work, bits) sets the bits of each.
 template <class Choose>
@@ -138,12 +113,7 @@ void choose_in_rows(std::span<const double> scores, std::size_t rows, bool turne
 /// @throws std::invalid_argument  the ratio is not in [0, 1]
 /// @note           one pass as a rule: a sample says where the last one lies, and only what is near it is collected; two where scores are
 ///                 much alike. The outcome does not depend on the sample.
-[[nodiscard]] inline mask_result select_tensor_mask(std::span<const double> scores, const mask_options& options = {})
-{
-    mask_result result{.convention = "tensor", .target_ratio = options.ratio};
-    detail::remove_lowest(scores, removed_count_for(options.ratio, scores.size(), options.rounding), result);
-    return result;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE mask_result select_tensor_mask(std::span<const double> scores, const mask_options& options = {});
 
 /// Removes the weights with the lowest scores of each row: as many in every one.
 ///
@@ -154,21 +124,11 @@ void choose_in_rows(std::span<const double> scores, std::size_t rows, bool turne
 /// @return             see mask_result; threshold is the largest of all rows, tied_count the sum over the rows
 /// @throws std::invalid_argument  the ratio is not in [0, 1], or the scores are no rows
 /// @note               the outcome is that of a stable sort of each row; memory: one byte for each weight
-[[nodiscard]] inline mask_result select_row_mask(std::span<const double> scores, std::size_t rows, const mask_options& options = {},
-                                                 matrix_orientation orientation = matrix_orientation::out_in)
-{
-    require(rows > 0 ? scores.size() % rows == 0 : scores.empty(), "select_row_mask(scores, rows): {} scores are no {} rows", scores.size(), rows);
-    mask_result result{.convention = "row", .target_ratio = options.ratio};
-    const std::size_t cols = rows > 0 ? scores.size() / rows : 0;
-    const bool turned = orientation == matrix_orientation::in_out;
-    const std::size_t count = removed_count_for(options.ratio, turned ? rows : cols, options.rounding);
-    detail::choose_in_rows(
-        scores, rows, turned,
-        [count](std::span<const double> row, detail::choice_work& work, std::span<std::uint64_t> bits) {
-            return detail::choose_lowest(row, count, work, bits);
-        },
-        result);
-    return result;
-}
+[[nodiscard]] WEIGHTSCOPE_INLINE mask_result select_row_mask(std::span<const double> scores, std::size_t rows, const mask_options& options = {},
+                                                             matrix_orientation orientation = matrix_orientation::out_in);
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/mask.hpp>
+#endif

@@ -2,15 +2,12 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/magnitude.hpp>
 #include <weightscope/scorers/random_baseline.hpp>
@@ -74,22 +71,8 @@ struct scorer_options
 
 namespace detail {
 
-inline importance_result score_weights(const weight_source& weights, const std::vector<std::size_t>& shape, const importance_info& info,
-                                       const scorer_options& options)
-{
-    switch (options.method) {
-    case importance_method::taylor: return score_taylor(weights, shape, info, options.taylor);
-    case importance_method::taylor_2nd: return score_taylor_2nd<score_form::bound>(weights, shape, info, options.taylor_2nd, "taylor_2nd");
-    case importance_method::taylor_2nd_signed:
-        return score_taylor_2nd<score_form::difference>(weights, shape, info, options.taylor_2nd, "taylor_2nd_signed");
-    case importance_method::wanda:
-        require(shape.size() >= 2, "score_wanda(weights, info): weights have rank {}, expected 2 or more", shape.size());
-        return score_wanda(matrix_of(weights, shape[0]), shape, info, options.wanda);
-    case importance_method::random: return score_random(weights, shape, options.random);
-    case importance_method::magnitude: break;
-    }
-    return score_magnitude(weights, shape, options.magnitude);
-}
+WEIGHTSCOPE_INLINE importance_result score_weights(const weight_source& weights, const std::vector<std::size_t>& shape, const importance_info& info,
+                                                   const scorer_options& options);
 
 }  // namespace detail
 
@@ -110,3 +93,7 @@ template <tensor W>
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/scorer.hpp>
+#endif

@@ -1,17 +1,15 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>
@@ -36,23 +34,11 @@ public:
     void remove_word(std::size_t word, std::uint64_t bits) noexcept { words_[word] |= bits; }
     void keep(std::size_t i) noexcept { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
 
-    [[nodiscard]] std::size_t removed_count() const noexcept
-    {
-        std::size_t count = 0;
-        for (const std::uint64_t word : words_)
-            count += static_cast<std::size_t>(std::popcount(word));
-        return count;
-    }
+    [[nodiscard]] std::size_t removed_count() const noexcept;
     /// Bit i % 64 of word i / 64 is that of weight i; bits beyond the last weight are 0.
     [[nodiscard]] std::span<const std::uint64_t> words() const noexcept { return words_; }
     /// One byte for each weight: 1 where it is kept, as other tools write masks.
-    [[nodiscard]] std::vector<std::uint8_t> kept_bytes() const
-    {
-        std::vector<std::uint8_t> bytes(size_);
-        for (std::size_t i = 0; i < size_; ++i)
-            bytes[i] = removed(i) ? 0 : 1;
-        return bytes;
-    }
+    [[nodiscard]] std::vector<std::uint8_t> kept_bytes() const;
 
     friend bool operator==(const weight_mask&, const weight_mask&) = default;
 
@@ -63,10 +49,7 @@ private:
 
 namespace detail {
 
-inline void require_mask(const weight_mask& mask, std::size_t size, std::string_view caller)
-{
-    require(mask.size() == size, "{}: the mask is of {} weights, expected {}", caller, mask.size(), size);
-}
+WEIGHTSCOPE_INLINE void require_mask(const weight_mask& mask, std::size_t size, std::string_view caller);
 
 }  // namespace detail
 
@@ -75,16 +58,7 @@ inline void require_mask(const weight_mask& mask, std::size_t size, std::string_
 /// @param type   of the weights; numeric, and with a 0
 /// @param bytes  as they are stored, row-major
 /// @throws std::invalid_argument  the mask is of another size, or the dtype has no 0
-inline void apply_mask_inplace(dtype type, std::span<std::byte> bytes, const weight_mask& mask)
-{
-    constexpr std::string_view caller = "apply_mask_inplace(type, bytes, mask)";
-    require(is_numeric(type) && type != dtype::float8_e8m0, "{}: {} has no 0 to set a weight to", caller, to_string(type));
-    const std::size_t width = bits_of(type) / 8;
-    detail::require_mask(mask, bytes.size() / width, caller);
-    for (std::size_t i = 0; i < mask.size(); ++i)
-        if (mask.removed(i))
-            std::memset(bytes.data() + i * width, 0, width);
-}
+WEIGHTSCOPE_INLINE void apply_mask_inplace(dtype type, std::span<std::byte> bytes, const weight_mask& mask);
 
 /// A copy of a tensor with the removed weights set to 0.
 ///
@@ -124,3 +98,7 @@ void apply_mask(weight_patch& patch, const E& evaluator, std::size_t tensor, con
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/scorers/impl/weight_mask.hpp>
+#endif

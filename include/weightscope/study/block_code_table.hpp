@@ -14,6 +14,7 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/io/block_anatomy.hpp>
+#include <weightscope/io/dtype.hpp>
 #include <weightscope/study/block_flip_sums.hpp>
 #include <weightscope/study/block_levels.hpp>
 #include <weightscope/study/block_steps.hpp>

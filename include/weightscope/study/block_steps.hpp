@@ -16,6 +16,7 @@
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/io/block_anatomy.hpp>
+#include <weightscope/io/dtype.hpp>
 
 namespace weightscope::detail {
 

@@ -66,5 +66,5 @@ private:
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/study/checkpoint_series_impl.hpp>
+#include <weightscope/study/impl/checkpoint_series.hpp>
 #endif

@@ -25,6 +25,7 @@
 #include <weightscope/io/model.hpp>
 #include <weightscope/report/comparison_result.hpp>
 #include <weightscope/report/layer_facts.hpp>
+#include <weightscope/report/number_text.hpp>
 
 namespace weightscope::detail {
 

@@ -54,5 +54,5 @@ struct compare_models_options
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/study/model_comparison_impl.hpp>
+#include <weightscope/study/impl/model_comparison.hpp>
 #endif

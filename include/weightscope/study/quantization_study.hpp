@@ -36,5 +36,5 @@ namespace weightscope {
 }  // namespace weightscope
 
 #ifndef WEIGHTSCOPE_COMPILED
-#include <weightscope/study/quantization_study_impl.hpp>
+#include <weightscope/study/impl/quantization_study.hpp>
 #endif

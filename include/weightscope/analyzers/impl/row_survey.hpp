@@ -15,6 +15,7 @@
 #include <weightscope/core/dispatch.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>
 
