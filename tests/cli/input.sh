@@ -22,7 +22,7 @@ ln -s loop.safetensors loop.safetensors
 
 for command in inspect scan; do
     refuses 3 "missing.safetensors: no such file or folder; check the path" $command missing.safetensors
-    refuses 3 "some/model: no such file or folder, and no such model in the Hugging Face cache '$HF_HUB_CACHE*'; *huggingface-cli download some/model" \
+    refuses 3 "some/model: no such file or folder, and no such model in the Hugging Face cache '$HF_HUB_CACHE*'; *hf download some/model" \
         $command some/model
     refuses 3 "empty: holds no model: looked for model.safetensors.index.json, *" $command empty
     refuses 3 "cut.safetensors: byte *: tensor 'transformer.*': data_offsets: *" $command cut.safetensors

@@ -44,7 +44,8 @@ done
 
 # what is no scan
 refuses 3 "nowhere.json: *" report nowhere.json
-refuses 3 "m.safetensors: *" report m.safetensors
+refuses 3 "m.safetensors: is no JSON text, and so no saved scan; a model is scanned by: weightscope scan FILE" report m.safetensors
+refuses 3 "scan.json: schema: is weightscope/scan/1: what weightscope itself wrote, not weights; a saved scan is shown by: weightscope report FILE" scan scan.json
 echo '{"schema": "weightscope/quantize/1"}' >other.json
 refuses 3 "other.json: is no saved scan, its schema is 'weightscope/quantize/1'; write one with: weightscope scan MODEL --output FILE.json" report other.json
 sed 's|weightscope/scan/1|weightscope/scan/2|' scan.json >newer.json

@@ -120,7 +120,7 @@ TEST_CASE("a hub id that is not in the cache is answered with the command that d
     const std::string hub = (folder / "hub").string();
     CHECK(message<io_error>([] { (void)open_model("org/none"); })
           == "org/none: no such file or folder, and no such model in the Hugging Face cache '" + hub
-                 + "'; check the path, or run: huggingface-cli download org/none");
+                 + "'; check the path, or run: hf download org/none");
     CHECK(message<io_error>([] { (void)open_model("none.safetensors"); })
           == "none.safetensors: no such file or folder; check the path");
     CHECK(message<io_error>([] { (void)open_model("a/b/none"); })

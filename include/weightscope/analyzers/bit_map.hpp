@@ -8,6 +8,7 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
+#include <weightscope/core/elements.hpp>
 #include <weightscope/core/error.hpp>
 
 namespace weightscope {

@@ -7,6 +7,7 @@
 #include <weightscope/analyzers/scheme_difference.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
+#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/quantizers/scheme.hpp>

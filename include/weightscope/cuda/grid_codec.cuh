@@ -14,6 +14,7 @@
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/grid_numbers.hpp>
 #include <weightscope/quantizers/grid_round_kernel.hpp>
+#include <weightscope/quantizers/power_scale.hpp>
 #include <weightscope/quantizers/scale_rules.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 
@@ -53,22 +54,18 @@ struct grid_codec
                                                                              : __fdiv_rn(magnitude, global_range);
     }
 
-    // 2^(code - 127)
-    static __device__ float power_of(std::int32_t code)
-    {
-        return bits_as<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
-    }
     __device__ float power_for(float high) const
     {
         const auto bits = bits_as<std::int32_t>(high);
+        const int e = numbers.highest_exponent, half = 1 << (22 - numbers.mantissa_bits);
         switch (numbers.base) {
-        case scale_base::power_ceil: return power_of((bits >> 23) + ((bits & 0x7fffff) != 0) - numbers.highest_exponent);
+        case scale_base::power_ceil: return power_scale<scale_base::power_ceil>(bits, e, half);
         case scale_base::power_up: {
-            const auto wanted = bits_as<std::int32_t>(__fmul_rn(high, static_cast<float>(__ddiv_rn(1, static_cast<double>(numbers.top)))));
-            return power_of((wanted >> 23) + ((wanted & 0x7fffff) > (wanted >> 23 == 0 ? 0x400000 : 0)));
+            const float wanted = __fmul_rn(high, static_cast<float>(__ddiv_rn(1, static_cast<double>(numbers.top))));
+            return power_scale<scale_base::power_up>(bits_as<std::int32_t>(wanted), e, half);
         }
-        case scale_base::power_even: return power_of(((bits + (1 << (22 - numbers.mantissa_bits))) >> 23) - numbers.highest_exponent);
-        default: return power_of((bits >> 23) - numbers.highest_exponent);
+        case scale_base::power_even: return power_scale<scale_base::power_even>(bits, e, half);
+        default: return power_scale<scale_base::power_floor>(bits, e, half);
         }
     }
     __device__ float range_for(float high) const

@@ -15,6 +15,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
+#include <weightscope/core/elements.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/mapped_file.hpp>

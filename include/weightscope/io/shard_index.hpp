@@ -47,7 +47,7 @@ inline shard_index read_shard_index(const mapped_file& file)
 {
     shard_index index;
     bool found = false;
-    std::string section, key;
+    std::string section, key, schema;
     const auto refuse = [&](std::optional<std::uint64_t> offset, std::string field, std::string_view fault) {
         throw io_error(file.path(), offset, std::move(field), fault);
     };
@@ -55,6 +55,8 @@ inline shard_index read_shard_index(const mapped_file& file)
     read_json({.path = file.path(), .text = text, .offset = 0, .field = "index"}, [&](const json_token& token) {
         if (token.kind == json_kind::key && token.depth <= 2) {
             (token.depth == 1 ? section : key) = token.text;
+        } else if (token.depth == 1 && section == "schema" && token.kind == json_kind::string) {
+            schema = token.text;
         } else if (token.depth == 1 && section == "weight_map") {
             found = true;
             if (token.kind != json_kind::object && token.kind != json_kind::end_object)
@@ -76,6 +78,9 @@ inline shard_index read_shard_index(const mapped_file& file)
                 index.metadata.emplace_back(key, std::to_string(token.count));
         }
     });
+    if (!found && schema.starts_with("weightscope/"))
+        refuse(std::nullopt, "schema",
+               fmt::format("is {}: what weightscope itself wrote, not weights; a saved scan is shown by: weightscope report FILE", printable(schema)));
     if (!found)
         refuse(std::nullopt, "weight_map",
                "is missing; expected the index of a sharded model, such as model.safetensors.index.json");

@@ -4,15 +4,32 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <weightscope/core/device.hpp>
+#include <weightscope/core/scalar_format.hpp>
 #include <weightscope/quantizers/grid_numbers.hpp>
 #include <weightscope/quantizers/scale_rules.hpp>
 
 namespace weightscope::detail {
 
 // 2^(code - 127)
-[[gnu::always_inline]] inline float power_of_two(std::int32_t code)
+[[gnu::always_inline]] WEIGHTSCOPE_HOST_DEVICE inline float power_of_two(std::int32_t code)
 {
-    return std::bit_cast<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
+    return bits_as<float>(code < 1 ? std::int32_t{0x00400000} : code > 254 ? std::int32_t{254 << 23} : code << 23);
+}
+
+// The scale of a group by one of the rules: bits of its largest weight, for power_up of that over the largest level, and the highest exponent
+// of the levels; `half` is half a step of them, beside a mantissa of 23 bits.
+template <scale_base Base>
+[[gnu::always_inline]] WEIGHTSCOPE_HOST_DEVICE inline float power_scale(std::int32_t bits, int highest_exponent, int half)
+{
+    if constexpr (Base == scale_base::power_ceil)
+        return power_of_two((bits >> 23) + ((bits & 0x7fffff) != 0) - highest_exponent);
+    else if constexpr (Base == scale_base::power_up)
+        return power_of_two((bits >> 23) + ((bits & 0x7fffff) > (bits >> 23 == 0 ? 0x400000 : 0)));
+    else if constexpr (Base == scale_base::power_even)
+        return power_of_two(((bits + half) >> 23) - highest_exponent);
+    else
+        return power_of_two((bits >> 23) - highest_exponent);
 }
 
 // Scales of groups whose largest weights are `high`: powers of two, by the rule of `n`.
@@ -22,26 +39,20 @@ namespace weightscope::detail {
     const float one_over_top = static_cast<float>(1 / static_cast<double>(n.top));
     switch (n.base) {
     case scale_base::power_ceil:
-        for (std::size_t g = 0; g < groups; ++g) {
-            const auto bits = std::bit_cast<std::int32_t>(high[g]);
-            s[g] = power_of_two((bits >> 23) + ((bits & 0x7fffff) != 0) - e);
-        }
+        for (std::size_t g = 0; g < groups; ++g)
+            s[g] = power_scale<scale_base::power_ceil>(std::bit_cast<std::int32_t>(high[g]), e, half);
         return;
     case scale_base::power_up:
-        for (std::size_t g = 0; g < groups; ++g) {
-            const float wanted = high[g] * one_over_top;
-            const auto bits = std::bit_cast<std::int32_t>(wanted);
-            const std::int32_t rest = bits & 0x7fffff, least = bits >> 23 == 0 ? 0x400000 : 0;
-            s[g] = power_of_two((bits >> 23) + (rest > least));
-        }
+        for (std::size_t g = 0; g < groups; ++g)
+            s[g] = power_scale<scale_base::power_up>(std::bit_cast<std::int32_t>(high[g] * one_over_top), e, half);
         return;
     case scale_base::power_even:
         for (std::size_t g = 0; g < groups; ++g)
-            s[g] = power_of_two(((std::bit_cast<std::int32_t>(high[g]) + half) >> 23) - e);
+            s[g] = power_scale<scale_base::power_even>(std::bit_cast<std::int32_t>(high[g]), e, half);
         return;
     default:
         for (std::size_t g = 0; g < groups; ++g)
-            s[g] = power_of_two((std::bit_cast<std::int32_t>(high[g]) >> 23) - e);
+            s[g] = power_scale<scale_base::power_floor>(std::bit_cast<std::int32_t>(high[g]), e, half);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
+#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/scorers/importance.hpp>
 
 namespace weightscope {

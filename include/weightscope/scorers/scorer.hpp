@@ -8,6 +8,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
+#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/magnitude.hpp>
 #include <weightscope/scorers/random_baseline.hpp>

@@ -8,7 +8,6 @@
 #include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>

@@ -14,7 +14,6 @@
 #include <weightscope/analyzers/bit_map_sums.hpp>
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/reduce.hpp>
 

@@ -12,7 +12,6 @@
 #include <weightscope/analyzers/scheme_difference.hpp>
 #include <weightscope/analyzers/scheme_difference_words.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/weight_source.hpp>

@@ -14,7 +14,6 @@
 #include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/weight_source.hpp>

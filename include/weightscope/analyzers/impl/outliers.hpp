@@ -9,7 +9,6 @@
 #include <weightscope/analyzers/element_survey.hpp>
 #include <weightscope/analyzers/outliers.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>

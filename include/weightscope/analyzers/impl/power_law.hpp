@@ -9,7 +9,6 @@
 
 #include <weightscope/analyzers/power_law.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
 
 namespace weightscope::detail {

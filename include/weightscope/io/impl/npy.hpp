@@ -9,7 +9,6 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/npy.hpp>

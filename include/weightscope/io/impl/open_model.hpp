@@ -75,7 +75,7 @@ WEIGHTSCOPE_INLINE model open_model(const std::filesystem::path& location, const
             throw io_error(
                 location, std::nullopt, {},
                 fmt::format("no such file or folder, and no such model in the Hugging Face cache '{}'; check the "
-                            "path, or run: huggingface-cli download {}",
+                            "path, or run: hf download {}",
                             hub_cache().string(), id));
         path = *snapshot;
     }

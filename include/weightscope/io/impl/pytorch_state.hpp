@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/io/model.hpp>
 #include <weightscope/io/pickle.hpp>
 #include <weightscope/io/pytorch_entry.hpp>
 #include <weightscope/io/pytorch_state.hpp>

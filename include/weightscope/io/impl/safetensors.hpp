@@ -21,7 +21,6 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/dtype.hpp>

@@ -10,7 +10,6 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>

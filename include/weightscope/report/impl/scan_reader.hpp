@@ -13,6 +13,7 @@
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/json_document.hpp>
+#include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/field_reader.hpp>
 #include <weightscope/report/scan_reader.hpp>
@@ -39,6 +40,16 @@ inline layer_result read_layer(const std::string& name, const nlohmann::ordered_
     return layer;
 }
 
+// Refuses what begins like no JSON, such as a model, before it is read as text.
+inline void require_text(const std::filesystem::path& path)
+{
+    const mapped_file file(path);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    if (first != text.npos && text[first] != '{' && text[first] != '[')
+        throw io_error(path, std::nullopt, {}, "is no JSON text, and so no saved scan; a model is scanned by: weightscope scan FILE");
+}
+
 inline void require_scan(const nlohmann::ordered_json& document, const std::filesystem::path& path)
 {
     const auto refuse = [&](std::string_view what) {
@@ -58,6 +69,7 @@ inline void require_scan(const nlohmann::ordered_json& document, const std::file
 
 WEIGHTSCOPE_INLINE scan_result read_scan(const std::filesystem::path& path)
 {
+    detail::require_text(path);
     const auto document = detail::read_json_document<nlohmann::ordered_json>(path);
     detail::require_scan(document, path);
     const detail::json_place root{path};

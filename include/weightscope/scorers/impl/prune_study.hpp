@@ -186,6 +186,8 @@ WEIGHTSCOPE_INLINE prune_result study_pruning(const model& m, const prune_source
     result.settings = std::move(options);
     result.fingerprint = result.settings.fingerprint;
     result.notes = scope.groups.notes;
+    if (!sources.measuring())
+        result.notes.push_back("the model was not run: what it loses is not known; give data, a text or an evaluator");
     result.groups = std::move(scope.groups);
     result.matrices = std::move(scope.matrices);
     result.prunable_parameters = scope.prunable;

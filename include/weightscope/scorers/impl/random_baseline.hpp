@@ -9,7 +9,6 @@
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/large_vector.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/random_baseline.hpp>

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/matrix_source.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/score_kernel.hpp>
 #include <weightscope/scorers/taylor.hpp>

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/elements.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/io/dtype.hpp>
