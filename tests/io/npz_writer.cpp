@@ -63,7 +63,7 @@ TEST_CASE("an archive is a ZIP of .npy files, byte for byte")
 
     // import numpy as np, io; f = io.BytesIO(); np.save(f, np.array([1.5, -0.0])); f.getvalue()
     std::string npy("\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", 67);
-    npy += std::string(128 - 1 - npy.size(), ' ') + "\n";
+    npy.append(128 - 1 - npy.size(), ' ').append("\n");
     npy += std::string("\x00\x00\x00\x00\x00\x00\xf8\x3f\x00\x00\x00\x00\x00\x00\x00\x80", 16);
     const auto members = members_of(path);
     REQUIRE(members.size() == 1);
@@ -113,7 +113,7 @@ TEST_CASE("names that lead elsewhere are names, and none is lost")
     REQUIRE(members.size() == names.size());
     const std::vector<std::string> expected = {"..%2F..%2Fetc%2Fpasswd.npy", "%2Froot.npy", "c%3A%5Cx.npy", "a.npy", "a (2).npy", "a (2) (2).npy",
                                                ".npy", "...npy", "100%25.npy", "wéight.npy", "%1B[31m.npy", "nul%00l.npy", "%FF%FE.npy",
-                                               std::string(60'000, 'n') + ".npy"};
+                                               std::string(60'000, 'n').append(".npy")};
     for (std::size_t i = 0; i < names.size(); ++i)
         CHECK(members[i].name == expected[i]);
 }
@@ -131,7 +131,7 @@ TEST_CASE("an archive of 70,000 entries is ZIP64, one of none is empty")
     REQUIRE(archive);
     CHECK(zip_get_num_entries(archive.get(), 0) == 70'000);
     CHECK(zip_name_locate(archive.get(), "69999.npy", 0) == 69'999);
-    CHECK(files::content(folder.path() / "none.npz") == std::string("PK\x05\x06", 4) + std::string(18, '\0'));
+    CHECK(files::content(folder.path() / "none.npz") == std::string("PK\x05\x06", 4).append(18, '\0'));
 }
 
 TEST_CASE("an archive that is not committed leaves nothing")

@@ -36,7 +36,7 @@ std::string lower(std::string text)
 TEST_CASE("file names of layers are safe and all different")
 {
     const std::vector<std::string> names = {"model.layers.0.mlp.up_proj.weight", "a/b", "a%2Fb", "../../etc/passwd", "..", ".", "", "a b", "A B", "a_b",
-                                            std::string("a\0b", 3), "W", "w", "w", "w~2", "CON", "\xff", std::string(5000, 'x'), std::string(5000, 'x') + "y",
+                                            std::string("a\0b", 3), "W", "w", "w", "w~2", "CON", "\xff", std::string(5000, 'x'), std::string(5000, 'x').append("y"),
                                             std::string(2000, '/'), "');alert(1)//<b>", "-rf", "日本"};
     const auto files = chart_file_names(names);
     REQUIRE(files.size() == names.size());
