@@ -70,8 +70,10 @@ struct begun_study
 
 inline begun_study begin_study(const model& m, const quantization_study_options& options)
 {
-    begun_study begun{.study = {.settings = options}, .layers = locate_layers(m, options)};
+    begun_study begun;
+    begun.layers = locate_layers(m, options);  // may throw: g++ 12 would then destroy what a list of initialisers has not made yet
     quantization_study_result& study = begun.study;
+    study.settings = options;
     study.model = describe(m);
     for (const study_variant& variant : options.variants) {
         (void)index_of(study.schemes, variant.normal);
