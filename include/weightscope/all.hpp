@@ -94,7 +94,6 @@
 #include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/evaluators/transformer_config_gguf.hpp>
-#include <weightscope/evaluators/transformer_members.hpp>
 #include <weightscope/evaluators/weight_group.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/evaluators/widen_weights.hpp>

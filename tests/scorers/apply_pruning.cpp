@@ -246,12 +246,13 @@ TEST_CASE("the configuration says how many experts are left")
     CHECK(read_transformer_config(place / "uneven" / "config.json").layers == std::vector<layer_widths>{{2, 1, 10, 2}, {2, 1, 10, 3}});
     // the word that the configuration has, and none
     for (const char* word : {"num_local_experts", "num_experts", "n_routed_experts"}) {
-        const sliced_config_file file = slice_config_file({{word, 4}, {"hidden_size", 12}, {"num_attention_heads", 2}}, groups, std::vector<group_place>{{0, 1}, {1, 3}});
-        CHECK(file.plain);
-        CHECK(file.fields[word] == 3);
-        CHECK_FALSE(file.fields.contains("intermediate_size"));  // it need not be that of the experts
+        nlohmann::ordered_json fields = {{word, 4}, {"hidden_size", 12}, {"num_attention_heads", 2}};
+        CHECK(slice_config_file(fields, groups, std::vector<group_place>{{0, 1}, {1, 3}}).plain);
+        CHECK(fields[word] == 3);
+        CHECK_FALSE(fields.contains("intermediate_size"));  // it need not be that of the experts
     }
-    const sliced_config_file mute = slice_config_file({{"hidden_size", 12}, {"num_attention_heads", 2}}, groups, std::vector<group_place>{{0, 1}, {1, 3}});
+    nlohmann::ordered_json wordless = {{"hidden_size", 12}, {"num_attention_heads", 2}};
+    const sliced_config_file mute = slice_config_file(wordless, groups, std::vector<group_place>{{0, 1}, {1, 3}});
     CHECK_FALSE(mute.plain);
     CHECK(mute.reason == "its configuration does not say how many experts it has");
 }

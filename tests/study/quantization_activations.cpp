@@ -16,6 +16,7 @@
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/quantization_study_measures.hpp>
 #include <weightscope/report/quantization_study_measures_json.hpp>
 #include <weightscope/study/quantization_activations.hpp>

@@ -7,7 +7,31 @@
 #include <span>
 #include <string_view>
 
+#include <weightscope/core/device.hpp>
+
 namespace weightscope {
+
+namespace detail {
+
+struct philox_words
+{
+    std::uint32_t words[4];  // device code cannot call members of std::array
+};
+
+WEIGHTSCOPE_HOST_DEVICE constexpr philox_words philox(philox_words counter, std::uint32_t low_key, std::uint32_t high_key) noexcept
+{
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t a = std::uint64_t{0xd2511f53u} * counter.words[0];
+        const std::uint64_t b = std::uint64_t{0xcd9e8d57u} * counter.words[2];
+        counter = {{static_cast<std::uint32_t>(b >> 32) ^ counter.words[1] ^ low_key, static_cast<std::uint32_t>(b),
+                    static_cast<std::uint32_t>(a >> 32) ^ counter.words[3] ^ high_key, static_cast<std::uint32_t>(a)}};
+        low_key += 0x9e3779b9u;
+        high_key += 0xbb67ae85u;
+    }
+    return counter;
+}
+
+}  // namespace detail
 
 /// 128 random bits that depend on nothing but a counter and a key.
 ///
@@ -17,15 +41,8 @@ namespace weightscope {
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                                 std::array<std::uint32_t, 2> key) noexcept
 {
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t a = std::uint64_t{0xd2511f53u} * counter[0];
-        const std::uint64_t b = std::uint64_t{0xcd9e8d57u} * counter[2];
-        counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-                   static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-        key[0] += 0x9e3779b9u;
-        key[1] += 0xbb67ae85u;
-    }
-    return counter;
+    const detail::philox_words x = detail::philox({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
+    return {x.words[0], x.words[1], x.words[2], x.words[3]};
 }
 
 /// Random numbers with an address instead of an order: the number of a weight in a draw is the same whoever asks for it, when, and on
@@ -42,18 +59,19 @@ public:
     constexpr counter_random(std::uint64_t seed, std::string_view purpose, std::string_view name) noexcept
     {
         const std::uint64_t key = mixed(mixed(mixed(seed) ^ hash(purpose)) ^ hash(name));
-        key_ = {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)};
+        low_key_ = static_cast<std::uint32_t>(key);
+        high_key_ = static_cast<std::uint32_t>(key >> 32);
     }
 
     /// 64 random bits.
-    [[nodiscard]] constexpr std::uint64_t bits(std::uint64_t element, std::uint64_t draw) const noexcept
+    [[nodiscard]] WEIGHTSCOPE_HOST_DEVICE constexpr std::uint64_t bits(std::uint64_t element, std::uint64_t draw) const noexcept
     {
-        const std::array<std::uint32_t, 4> x = block(element, draw);
-        return std::uint64_t{x[1]} << 32 | x[0];
+        const detail::philox_words x = block(element, draw);
+        return std::uint64_t{x.words[1]} << 32 | x.words[0];
     }
 
     /// Uniform in [0, 1): a multiple of 2^-53.
-    [[nodiscard]] constexpr double uniform(std::uint64_t element, std::uint64_t draw) const noexcept
+    [[nodiscard]] WEIGHTSCOPE_HOST_DEVICE constexpr double uniform(std::uint64_t element, std::uint64_t draw) const noexcept
     {
         return static_cast<double>(bits(element, draw) >> 11) * 0x1p-53;
     }
@@ -66,19 +84,19 @@ public:
             const std::uint64_t element = first + done;
             const std::size_t offset = static_cast<std::size_t>(element % 128);
             const std::size_t count = std::min(signs.size() - done, 128 - offset);
-            const std::array<std::uint32_t, 4> x = block(element / 128, draw);
+            const detail::philox_words x = block(element / 128, draw);
             for (std::size_t i = offset; i < offset + count; ++i)
-                signs[done + i - offset] = (x[i / 32] >> (i % 32) & 1u) != 0 ? 1.0 : -1.0;
+                signs[done + i - offset] = (x.words[i / 32] >> (i % 32) & 1u) != 0 ? 1.0 : -1.0;
             done += count;
         }
     }
 
 private:
-    constexpr std::array<std::uint32_t, 4> block(std::uint64_t index, std::uint64_t draw) const noexcept
+    WEIGHTSCOPE_HOST_DEVICE constexpr detail::philox_words block(std::uint64_t index, std::uint64_t draw) const noexcept
     {
-        return philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-                           static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32)},
-                          key_);
+        return detail::philox({{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), static_cast<std::uint32_t>(draw),
+                                static_cast<std::uint32_t>(draw >> 32)}},
+                              low_key_, high_key_);
     }
 
     // the finisher of splitmix64
@@ -99,7 +117,7 @@ private:
         return h;
     }
 
-    std::array<std::uint32_t, 2> key_{};
+    std::uint32_t low_key_ = 0, high_key_ = 0;
 };
 
 }  // namespace weightscope

@@ -4,7 +4,6 @@
 #include <cstddef>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/linalg.hpp>
 
 namespace weightscope::detail {
 

@@ -15,6 +15,14 @@
 
 namespace weightscope::detail {
 
+// A weight as it is decoded: 0 where it is not finite.
+template <class Real>
+struct fetched_weight
+{
+    Real value;
+    bool finite;
+};
+
 struct device_error_sums
 {
     double signal, squared_error, absolute_error, error, signal_error, max_error, max_magnitude;
@@ -39,9 +47,13 @@ struct device_error_sums
 
     // a weight and what it is decoded to
     template <class Real>
-    __device__ void add(Real weight, const decoded_weight& decoded)
+    __device__ void add(const fetched_weight<Real>& weight, const decoded_weight& decoded)
     {
-        const auto w = static_cast<double>(weight);
+        if (!weight.finite) {
+            ++non_finite_count;
+            return;
+        }
+        const auto w = static_cast<double>(weight.value);
         const double e = w - decoded.value, size = fabs(e), magnitude = fabs(w);
         signal += w * w;
         squared_error += e * e;

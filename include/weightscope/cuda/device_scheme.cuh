@@ -7,7 +7,7 @@
 #include <cstddef>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/cuda/simulate_kernels.cuh>
+#include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/view.cuh>
 #include <weightscope/quantizers/grid_numbers.hpp>
 #include <weightscope/quantizers/scale_rules.hpp>
@@ -18,16 +18,22 @@ namespace weightscope::detail {
 // Whether the device knows how to do it; says what it does know.
 inline void require_device_scheme(const scheme& options, const char* caller)
 {
-    const bool rows = options.granularity != scale_granularity::per_block
-                   && (options.granularity != scale_granularity::per_channel || options.channel_axis == 0);
-    require(rows, "{}: the scheme's groups are blocks or channels of an inner axis, expected one scale per tensor, per channel of axis 0, or per "
-            "group; the host's function takes the others", caller);
-    require(options.search == range_search::whole, "{}: scheme.search is set, expected whole ranges; the host's function searches", caller);
-    require(options.rounding != rounding_mode::stochastic,
-            "{}: scheme.rounding is stochastic, expected another; the host's function draws random numbers", caller);
     const bool by_magnitude = options.plain()
                            || (scale_needs_magnitude_only(options) && options.rules.base != scale_base::power_log2 && !options.rules.zero_first);
     require(by_magnitude, "{}: the scheme's rules make scales from more than max|w|, expected other rules; the host's function knows them", caller);
+}
+
+// Whether groups are of several rows.
+inline bool groups_are_blocks(const scheme& options)
+{
+    return options.granularity == scale_granularity::per_block || (options.granularity == scale_granularity::per_channel && options.channel_axis > 0);
+}
+
+// All weights as one group.
+template <class T>
+group_grid whole_tensor(const device_view<T>& view)
+{
+    return {.rows = view.rows, .cols = view.cols, .size = view.cols, .height = view.rows, .per_row = 1, .count = 1};
 }
 
 // How many weights share a scale, as work is handed out.
@@ -35,12 +41,24 @@ template <class T>
 group_grid group_grid_of(const device_view<T>& view, const scheme& options)
 {
     constexpr std::size_t part_of_tensor = 8192;  // its weights come in such pieces
-    const std::size_t wanted = options.granularity == scale_granularity::per_group    ? options.group_size
-                               : options.granularity == scale_granularity::per_tensor ? part_of_tensor
-                                                                                      : view.cols;
-    group_grid groups{.cols = view.cols, .size = std::min(wanted, view.cols)};
+    std::size_t size = view.cols, height = 1;
+    switch (options.granularity) {
+    case scale_granularity::per_tensor: size = part_of_tensor; break;
+    case scale_granularity::per_group: size = options.group_size; break;
+    case scale_granularity::per_channel:
+        if (options.channel_axis > 0) {
+            size = view.kernel;
+            height = view.rows;
+        }
+        break;
+    case scale_granularity::per_block:
+        size = options.block_cols;
+        height = options.block_rows;
+        break;
+    }
+    group_grid groups{.rows = view.rows, .cols = view.cols, .size = std::min(size, view.cols), .height = std::min(height, view.rows)};
     groups.per_row = (groups.cols + groups.size - 1) / groups.size;
-    groups.count = groups.per_row * view.rows;
+    groups.count = groups.per_row * ((groups.rows + groups.height - 1) / groups.height);
     return groups;
 }
 

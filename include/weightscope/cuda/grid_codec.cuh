@@ -5,6 +5,7 @@
 #include <weightscope/cuda/error.cuh>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <math.h>
 
@@ -174,7 +175,8 @@ struct grid_codec
         }
     }
 
-    __device__ decoded_weight decode(float w, const step& s) const
+    __device__ decoded_weight decode(float w, const step& s, std::size_t) const { return decode_nearest(w, s); }
+    __device__ decoded_weight decode_nearest(float w, const step& s) const
     {
         bool clipped = false;
         const float level = level_of(divides ? __fdiv_rn(w, s.divisor) : __fmul_rn(w, s.multiplier), clipped);

@@ -4,8 +4,10 @@
 
 #include <weightscope/cuda/error.cuh>
 
+#include <cstddef>
 #include <math.h>
 
+#include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 
@@ -39,7 +41,6 @@ struct plain_codec
     scale_type storage = scale_type::f32;
     double first = 0, last = 0, levels = 1;
 
-    plain_codec() = default;
     explicit plain_codec(const scheme& options)
         : symmetric(options.symmetric), half_away(options.rounding == rounding_mode::half_away), storage(options.scale),
           first(options.lowest_code()), last(options.highest_code()), levels(static_cast<double>(options.code_count() - 1) / (options.symmetric ? 2 : 1))
@@ -63,22 +64,27 @@ struct plain_codec
         }
     }
 
+    __device__ step step_of(double scale, double zero_point) const
+    {
+        return {static_cast<Real>(scale), static_cast<Real>(first - zero_point), static_cast<Real>(last - zero_point)};
+    }
+
+    // Of numbers up to a magnitude `b`, or from a to b, with or without 0 between them.
+    __device__ step step_of_range(double a, double b) const
+    {
+        if (symmetric)
+            return step_of(stored(__ddiv_rn(b, levels)), 0);
+        const double lowest = a < 0 ? a : 0, highest = b > 0 ? b : 0;
+        const double scale = stored(__dmul_rn(__ddiv_rn(__dsub_rn(highest / 2, lowest / 2), levels), 2));
+        const double z = rint(__dsub_rn(first, __ddiv_rn(lowest, scale)));
+        return step_of(scale, z < first ? first : z > last ? last : z);
+    }
+
     // From the extremes of a group: of |w| where symmetric, of w where not.
     __device__ step step_for(Real low, Real high) const
     {
         const auto a = static_cast<double>(low), b = static_cast<double>(high);
-        double scale = 1, zero_point = 0;
-        if (a == b) {
-            scale = b == 0 ? 1 : stored(fabs(b));
-        } else if (symmetric) {
-            scale = stored(__ddiv_rn(b, levels));
-        } else {
-            const double lowest = a < 0 ? a : 0, highest = b > 0 ? b : 0;
-            scale = stored(__dmul_rn(__ddiv_rn(__dsub_rn(highest / 2, lowest / 2), levels), 2));
-            const double z = rint(__dsub_rn(first, __ddiv_rn(lowest, scale)));
-            zero_point = z < first ? first : z > last ? last : z;
-        }
-        return {static_cast<Real>(scale), static_cast<Real>(first - zero_point), static_cast<Real>(last - zero_point)};
+        return a == b ? step_of(b == 0 ? 1 : stored(fabs(b)), 0) : step_of_range(a, b);
     }
 
     __device__ Real rounded(Real t) const
@@ -91,11 +97,43 @@ struct plain_codec
         return rest == Real(-0.5) && t < 0 ? up - 1 : up;
     }
 
-    __device__ decoded_weight decode(Real w, const step& s) const
+    __device__ decoded_weight decode_level(Real r, const step& s) const
     {
-        const Real r = rounded(divided(w, s.scale)), above = r < s.lowest ? s.lowest : r, level = above > s.highest ? s.highest : above;
+        const Real above = r < s.lowest ? s.lowest : r, level = above > s.highest ? s.highest : above;
         return {static_cast<double>(product(level, s.scale)), level != r};
     }
+    __device__ decoded_weight decode_nearest(Real w, const step& s) const { return decode_level(rounded(divided(w, s.scale)), s); }
+    __device__ decoded_weight decode(Real w, const step& s, std::size_t) const { return decode_nearest(w, s); }
 };
+
+// The same with stochastic rounding: up with the probability of the distance from the code below.
+template <class Real>
+struct stochastic_codec : plain_codec<Real>
+{
+    using step = typename plain_codec<Real>::step;
+
+    counter_random random;
+
+    explicit stochastic_codec(const scheme& options) : plain_codec<Real>(options), random(options.seed, "stochastic rounding", "") {}
+
+    // The random number is that of a place in row-major order.
+    __device__ decoded_weight decode(Real w, const step& s, std::size_t place) const
+    {
+        const auto t = static_cast<double>(divided(w, s.scale));
+        return this->decode_level(static_cast<Real>(floor(__dadd_rn(t, random.uniform(place, 0)))), s);
+    }
+};
+
+// What a search for the range of groups rounds with: no random numbers.
+template <class Codec>
+const Codec& codec_of_search(const Codec& codec)
+{
+    return codec;
+}
+template <class Real>
+const plain_codec<Real>& codec_of_search(const stochastic_codec<Real>& codec)
+{
+    return codec;
+}
 
 }  // namespace weightscope::detail

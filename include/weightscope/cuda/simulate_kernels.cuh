@@ -7,39 +7,20 @@
 
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/cuda/device_errors.cuh>
+#include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/plain_codec.cuh>
 #include <weightscope/cuda/visit.cuh>
 
 namespace weightscope::detail {
 
-// The groups of a matrix: `size` neighbours along a row, the last of a row may be shorter.
-struct group_grid
-{
-    std::size_t cols = 0, size = 1, per_row = 1, count = 0;
-};
-
-template <class Real>
-struct fetched_weight
-{
-    Real value;
-    bool finite;
-};
-
-template <class Real, class T>
-__device__ fetched_weight<Real> fetch(const T* place)
-{
-    const auto x = static_cast<float>(*place);
-    const bool finite = finite_bits(x);
-    return {static_cast<Real>(finite ? x : 0), finite};
-}
-
 // Groups of up to Width · PerLane weights, one for each team of `Width` lanes, which keep them in registers. decoded: [rows, cols], or
-// null; range: of the tensor, where the scheme asks for it. Sums are kept once: in of_groups, one for each group, or where that is null in
-// partials, one for each block.
+// null; range: of the tensor, where the scheme asks for it; steps: of the groups where they are known, else null. Sums are kept once: in
+// of_groups, one for each group, or where that is null in partials, one for each block.
 template <class Codec, class T, int Width, int PerLane>
 __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range,
-                                                             float* decoded, device_error_sums* of_groups, device_error_sums* partials)
+                                                             const typename Codec::step* steps, float* decoded, device_error_sums* of_groups,
+                                                             device_error_sums* partials)
 {
     using real = typename Codec::real;
     constexpr unsigned teams_per_warp = 32 / Width;
@@ -64,16 +45,14 @@ __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> 
         low = team_min<Width>(low);
         high = team_max<Width>(high);
         if (size > 0) {
-            const auto step = codec.step_for(low, high);
+            const auto step = steps ? steps[g] : codec.step_for(low, high);
             for (int i = 0; i < PerLane; ++i)
                 if (lane + i * Width < size) {
-                    const decoded_weight value = codec.decode(weights[i].value, step);
-                    if (weights[i].finite)
-                        sums.add(weights[i].value, value);
-                    else
-                        ++sums.non_finite_count;
+                    const std::size_t at = row * groups.cols + col + lane + i * Width;
+                    const decoded_weight value = codec.decode(weights[i].value, step, at);
+                    sums.add(weights[i], value);
                     if (decoded)
-                        decoded[row * groups.cols + col + lane + i * Width] = weights[i].finite ? static_cast<float>(value.value) : 0;
+                        decoded[at] = weights[i].finite ? static_cast<float>(value.value) : 0;
                 }
         }
         if (of_groups) {
@@ -108,8 +87,9 @@ __device__ void visit_group(const T* place, std::size_t size, const F& f)
 
 // Groups of any size, one for each block at a time. With `one_range` all groups have the range of the tensor.
 template <class Codec, class T>
-__global__ void __launch_bounds__(512) simulate_large_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range, bool one_range,
-                                                             float* decoded, device_error_sums* of_groups, device_error_sums* partials)
+__global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(float) ? 2 : 1)
+    simulate_large_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range, bool one_range,
+                          const typename Codec::step* steps, float* decoded, device_error_sums* of_groups, device_error_sums* partials)
 {
     using real = typename Codec::real;
     __shared__ device_error_sums memory[32];
@@ -123,10 +103,10 @@ __global__ void __launch_bounds__(512) simulate_large_groups(strided_numbers<T> 
         const std::size_t left = groups.cols - col, size = left < groups.size ? left : groups.size;
         const T* place = w.data + row * w.row_stride + col;
         real low = 0, high = 0;
-        if (one_range) {
+        if (one_range && range) {
             low = tensor_range::number_of(range->low);
             high = tensor_range::number_of(range->high);
-        } else {
+        } else if (!steps) {
             low = bits_as<float>(0x7f800000u);
             high = -low;
             visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t) {
@@ -147,13 +127,10 @@ __global__ void __launch_bounds__(512) simulate_large_groups(strided_numbers<T> 
                 high = highs[i] > high ? highs[i] : high;
             }
         }
-        const auto step = codec.step_for(low, high);
+        const auto step = steps ? steps[one_range ? 0 : g] : codec.step_for(low, high);
         visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t at) {
-            const decoded_weight value = codec.decode(weight.value, step);
-            if (weight.finite)
-                sums.add(weight.value, value);
-            else
-                ++sums.non_finite_count;
+            const decoded_weight value = codec.decode(weight.value, step, row * groups.cols + col + at);
+            sums.add(weight, value);
             if (decoded)
                 decoded[row * groups.cols + col + at] = weight.finite ? static_cast<float>(value.value) : 0;
         });

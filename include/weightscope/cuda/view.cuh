@@ -29,6 +29,7 @@ struct device_view
     std::size_t row_stride = 0;     ///< numbers from one row to the next, at least cols
     cudaStream_t stream = nullptr;
     bool is_matrix = true;          ///< rank 2 or more
+    std::size_t kernel = 1;         ///< neighbours of a row that share an index of the second axis: those of [in, kernel...]
 
     [[nodiscard]] std::size_t size() const noexcept { return rows * cols; }
     [[nodiscard]] bool contiguous() const noexcept { return rows <= 1 || row_stride == cols; }
@@ -45,6 +46,8 @@ template <class T>
     device_view<T> view{.data = data, .rows = 1, .cols = 1, .stream = stream, .is_matrix = shape.size() >= 2};
     for (std::size_t axis = 0; axis < shape.size(); ++axis)
         (axis == 0 && shape.size() > 1 ? view.rows : view.cols) *= shape[axis];
+    for (std::size_t axis = 2; axis < shape.size(); ++axis)
+        view.kernel *= shape[axis];
     view.row_stride = view.cols;
     return view;
 }
@@ -69,6 +72,8 @@ void require_view(const device_view<T>& view, const char* caller)
             view.row_stride, view.cols);
     require(view.rows == 0 || view.cols <= std::numeric_limits<std::size_t>::max() / sizeof(T) / view.rows,
             "{}: weights are {} x {}, more than memory can hold", caller, view.rows, view.cols);
+    require(view.size() == 0 || (view.kernel > 0 && view.cols % view.kernel == 0), "{}: weights.kernel is {}, expected a divisor of the {} columns",
+            caller, view.kernel, view.cols);
     require(view.data != nullptr || view.size() == 0, "{}: weights.data is null, expected memory of the device", caller);
 }
 

@@ -18,7 +18,6 @@
 #include <weightscope/evaluators/token_rows.hpp>
 #include <weightscope/evaluators/token_targets.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
-#include <weightscope/evaluators/transformer_forward.hpp>
 #include <weightscope/evaluators/transformer_kernels.hpp>
 #include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
@@ -26,6 +25,13 @@
 #include <weightscope/io/model.hpp>
 
 namespace weightscope {
+
+namespace detail {
+
+template <class Real>
+class transformer_forward;
+
+}  // namespace detail
 
 struct transformer_options
 {
@@ -122,10 +128,7 @@ private:
     {
         return std::span(tokens_->tokens).subspan(samples.first * tokens_->length, samples.count * tokens_->length);
     }
-    detail::transformer_forward<Real> forward(const sample_range& samples)
-    {
-        return {*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length, false, &change_};
-    }
+    detail::transformer_forward<Real> forward(const sample_range& samples);
     scored_rows no_losses(const sample_range& samples) const
     {
         return {detail::targets_of(tokens_of(samples), tokens_->length, predict_after_),
@@ -148,4 +151,13 @@ private:
 
 }  // namespace weightscope
 
-#include <weightscope/evaluators/transformer_members.hpp>
+#ifdef WEIGHTSCOPE_COMPILED
+namespace weightscope {
+
+extern template class transformer<float>;
+extern template class transformer<double>;
+
+}  // namespace weightscope
+#else
+#include <weightscope/evaluators/impl/transformer.hpp>
+#endif

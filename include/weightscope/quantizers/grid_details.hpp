@@ -13,6 +13,7 @@
 #include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/weight_source.hpp>
+#include <weightscope/quantizers/grid_dequantize.hpp>
 #include <weightscope/quantizers/grid_pass.hpp>
 #include <weightscope/quantizers/group_layout.hpp>
 #include <weightscope/quantizers/quantization_error.hpp>
@@ -45,27 +46,6 @@ inline int code_of_level(float level, float zero, const scheme& options)
     }
     const int top = 1 << (options.bits - 1);
     return (code ^ top) - top;
-}
-
-// The number of the grid that a code stands for; of integers q - z.
-inline float level_of_code(int code, int zero_point, const scheme& options)
-{
-    const auto bits = static_cast<std::uint32_t>(code) & ((1u << options.bits) - 1);
-    switch (options.grid) {
-    case element_grid::integer: return static_cast<float>(code - (options.rules.minimum ? options.lowest_code() : zero_point));
-    case element_grid::nf4: return nf4_values[bits];
-    case element_grid::fp8_e4m3: return float8_e4m3::from_bits(static_cast<std::uint8_t>(bits));
-    case element_grid::fp8_e5m2: return float8_e5m2::from_bits(static_cast<std::uint8_t>(bits));
-    case element_grid::fp8_e4m3fnuz: return float8_e4m3fnuz::from_bits(static_cast<std::uint8_t>(bits));
-    case element_grid::fp8_e5m2fnuz: return float8_e5m2fnuz::from_bits(static_cast<std::uint8_t>(bits));
-    default: break;
-    }
-    const grid_format& format = format_of(options.grid);
-    const std::uint32_t top = 1u << (options.bits - 1), magnitude = bits & (top - 1), mantissa = magnitude & ((1u << format.mantissa_bits) - 1);
-    const int field = static_cast<int>(magnitude >> format.mantissa_bits);
-    const auto significand = static_cast<float>(field == 0 ? mantissa : mantissa + (1u << format.mantissa_bits));
-    const float value = std::ldexp(significand, format.lowest_exponent + std::max(field, 1) - 1 - format.mantissa_bits);
-    return (bits & top) != 0 ? -value : value;
 }
 
 // Visits the strips once more, for figures that sums do not hold.

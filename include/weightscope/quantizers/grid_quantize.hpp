@@ -99,40 +99,4 @@ void quantize_grid_into(const weight_source& source, const scheme& options, quan
     result.codes = std::move(codes);
 }
 
-// The scale of a group as it multiplies.
-inline float scale_in_use(const quantized_tensor& q, std::size_t group)
-{
-    const auto scale = static_cast<float>(q.scales[group]), global = static_cast<float>(q.global_scale);
-    switch (q.scheme.rules.global) {
-    case global_scale::multiplier: return scale * global;
-    case global_scale::divisor: return scale / global;
-    case global_scale::none: break;
-    }
-    return scale;
-}
-
-template <class T>
-void dequantize_grid_into(const quantized_tensor& q, const std::int8_t* codes, T* out)
-{
-    const group_layout layout(q.shape, q.scheme, true);
-    const bool minimum = q.scheme.rules.minimum;
-    std::vector<float> levels(std::size_t{1} << q.scheme.bits);  // of a zero point of 0
-    const int first = -(1 << (q.scheme.bits - 1));
-    for (std::size_t i = 0; i < levels.size(); ++i)
-        levels[i] = level_of_code(first + static_cast<int>(i), 0, q.scheme);
-    parallel_for(layout.strip_count(), [&](std::size_t i) {
-        const strip s = layout[i];
-        for (std::size_t piece = 0; piece < s.pieces; ++piece)
-            s.for_each_part(piece, [&](std::size_t at, std::size_t, std::size_t count, std::size_t part) {
-                const std::size_t group = layout.one_group() ? 0 : s.first_group + part, begin = s.begin + piece * s.piece_stride + at;
-                const float scale = scale_in_use(q, group), zero_point = q.zero_points.empty() ? 0 : q.zero_points[group];
-                const float added = minimum ? static_cast<float>(q.minima[group]) : 0;
-                for (std::size_t k = begin; k < begin + count; ++k) {
-                    const float product = (levels[static_cast<std::size_t>(codes[k] - first)] - zero_point) * scale;
-                    out[k] = static_cast<T>(minimum ? product + added : product);
-                }
-            });
-    });
-}
-
 }  // namespace weightscope::detail

@@ -1,9 +1,12 @@
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <math.h>
+
+#include <weightscope/core/device.hpp>
+#include <weightscope/core/scalar_format.hpp>
 
 namespace weightscope::detail {
 
@@ -32,18 +35,18 @@ struct trial_sums
 };
 
 // x^p of 0 <= x < 2^60 to a few parts in 10^5: enough to compare trials. Series of log2 and exp2 about the middle of their range.
-[[gnu::always_inline]] inline float quick_power(float x, float p)
+[[gnu::always_inline]] WEIGHTSCOPE_HOST_DEVICE inline float quick_power(float x, float p)
 {
-    const auto bits = std::bit_cast<std::int32_t>(x + 1e-12F);
+    const auto bits = bits_as<std::int32_t>(x + 1e-12F);
     const auto exponent = static_cast<float>((bits >> 23) - 127);
-    const float m = std::bit_cast<float>((bits & 0x007fffff) | 0x3f800000);
+    const float m = bits_as<float>((bits & 0x007fffff) | 0x3f800000);
     // log2((1 + y) / (1 - y)) = 2 / ln 2 (y + y³/3 + ...), |y| <= 0.172
     const float y = (m - 1.41421356F) / (m + 1.41421356F), y2 = y * y;
     const float log = exponent + 0.5F + y * (2.88539008F + y2 * (0.96179669F + y2 * (0.57707802F + y2 * 0.41219859F)));
     const float wanted = p * log, power = wanted < -120 ? -120 : wanted > 120 ? 120 : wanted;
-    const float whole = std::nearbyint(power), z = (power - whole) * 0.69314718F;  // |z| <= 0.347
+    const float whole = nearbyintf(power), z = (power - whole) * 0.69314718F;  // |z| <= 0.347
     const float fraction = 1 + z * (1 + z * (0.5F + z * (0.16666667F + z * (0.041666667F + z * 0.0083333333F))));
-    return fraction * std::bit_cast<float>((static_cast<std::int32_t>(whole) + 127) << 23);
+    return fraction * bits_as<float>((static_cast<std::int32_t>(whole) + 127) << 23);
 }
 
 template <class Real>

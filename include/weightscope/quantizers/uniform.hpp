@@ -12,7 +12,7 @@
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/xtensor.hpp>
-#include <weightscope/quantizers/grid_quantize.hpp>
+#include <weightscope/quantizers/grid_dequantize.hpp>
 #include <weightscope/quantizers/group_layout.hpp>
 #include <weightscope/quantizers/quantized_tensor.hpp>
 #include <weightscope/quantizers/scheme.hpp>

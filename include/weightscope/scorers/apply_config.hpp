@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
@@ -19,10 +19,9 @@ namespace weightscope {
 [[nodiscard]] WEIGHTSCOPE_INLINE transformer_config slice_config(transformer_config config, const grouped_model& groups,
                                                                  std::span<const group_place> removed);
 
-/// A Hugging Face config.json of the smaller model.
+/// What the Hugging Face config.json of the smaller model is worth.
 struct sliced_config_file
 {
-    nlohmann::ordered_json fields = {};
     bool plain = true;        ///< its words say it all, and Hugging Face's own library loads the model
     std::string reason = {};  ///< why not
 };
@@ -33,9 +32,9 @@ struct sliced_config_file
 /// those of what is left, and where there are experts so is num_local_experts, num_experts or n_routed_experts. Where layers differ,
 /// "weightscope_layers" holds the widths of each, which read_transformer_config() knows and others do not.
 ///
-/// @param fields  of the model's config.json
+/// @param fields  of the model's config.json; of the smaller model's after the call
 /// @throws std::invalid_argument  a group does not exist
-[[nodiscard]] WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json fields, const grouped_model& groups,
+[[nodiscard]] WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json& fields, const grouped_model& groups,
                                                                       std::span<const group_place> removed);
 
 }  // namespace weightscope

@@ -17,6 +17,7 @@
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
 #include <weightscope/report/quantization_study_measures_json.hpp>

@@ -16,6 +16,7 @@
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/text_layout.hpp>
 
 namespace weightscope {

@@ -14,6 +14,7 @@
 #include <weightscope/report/bit_map_study_result.hpp>
 #include <weightscope/report/fields.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 
 namespace weightscope {
 

@@ -13,6 +13,7 @@
 #include <weightscope/report/bit_ranking_json.hpp>
 #include <weightscope/report/bit_selection_json.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/number_text.hpp>
 #include <weightscope/scorers/bit_failing_share_result.hpp>

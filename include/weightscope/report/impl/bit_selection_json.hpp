@@ -8,6 +8,7 @@
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/bit_selection_json.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/scorers/bit_candidates.hpp>
 
 namespace weightscope {

@@ -10,6 +10,7 @@
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/report/change_json.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/layer_change.hpp>
 
 namespace weightscope::detail {

@@ -14,6 +14,7 @@
 #include <weightscope/report/comparison_result.hpp>
 #include <weightscope/report/comparison_verdict.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 
 namespace weightscope {
 

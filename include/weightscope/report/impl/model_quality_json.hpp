@@ -10,6 +10,7 @@
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/model_quality_result.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/number_text.hpp>
 

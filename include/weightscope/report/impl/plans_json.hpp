@@ -9,6 +9,7 @@
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/plans_json.hpp>
 #include <weightscope/report/quantization_plan.hpp>
 #include <weightscope/report/scan_result.hpp>

@@ -12,6 +12,7 @@
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/current_environment.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/model_quality_json.hpp>
 #include <weightscope/report/number_text.hpp>
 #include <weightscope/report/prune_json.hpp>

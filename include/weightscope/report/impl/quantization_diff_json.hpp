@@ -10,6 +10,7 @@
 #include <weightscope/core/version.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/quantization_diff_json.hpp>
 #include <weightscope/report/quantization_diff_result.hpp>
 

@@ -13,6 +13,7 @@
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/number_text.hpp>
 #include <weightscope/report/quantization_study_json.hpp>
 #include <weightscope/report/quantization_study_measures_json.hpp>

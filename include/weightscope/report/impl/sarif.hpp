@@ -22,6 +22,7 @@
 #include <weightscope/report/explanations.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/rule.hpp>
 #include <weightscope/report/sarif.hpp>
 #include <weightscope/report/scan_result.hpp>

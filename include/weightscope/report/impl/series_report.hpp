@@ -19,6 +19,7 @@
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/console_style.hpp>
 #include <weightscope/report/json.hpp>
+#include <weightscope/report/json_values.hpp>
 #include <weightscope/report/number_text.hpp>
 #include <weightscope/report/plot_training_evolution.hpp>
 #include <weightscope/report/scan_result.hpp>

@@ -86,7 +86,7 @@ WEIGHTSCOPE_INLINE transformer_config slice_config(transformer_config config, co
     return config;
 }
 
-WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json fields, const grouped_model& groups,
+WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json& fields, const grouped_model& groups,
                                                         std::span<const group_place> removed)
 {
     sliced_config_file result;
@@ -119,7 +119,6 @@ WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json f
             if (!mixture)
                 fields["intermediate_size"] = first.feed_forward_size;
         }
-        result.fields = std::move(fields);
         return result;
     }
     result.plain = false;
@@ -144,7 +143,6 @@ WEIGHTSCOPE_INLINE sliced_config_file slice_config_file(nlohmann::ordered_json f
         list.push_back(std::move(layer));
     }
     fields[detail::layer_widths_key] = std::move(list);
-    result.fields = std::move(fields);
     return result;
 }
 

@@ -66,9 +66,9 @@ WEIGHTSCOPE_INLINE written_model write_pruned(const std::filesystem::path& folde
     const auto path = detail::find_config(m);
     written_model result{.weights = folder / "model.safetensors", .files = {"model.safetensors"}};
     if (gguf.fields || path) {
-        const sliced_config_file config =
-            slice_config_file(gguf.fields ? *gguf.fields : detail::read_json_document<nlohmann::ordered_json>(*path), groups, removed);
-        write_text_file(folder / "config.json", config.fields.dump(2) + "\n");
+        nlohmann::ordered_json fields = gguf.fields ? *gguf.fields : detail::read_json_document<nlohmann::ordered_json>(*path);
+        const sliced_config_file config = slice_config_file(fields, groups, removed);
+        write_text_file(folder / "config.json", fields.dump(2) + "\n");
         result.files.emplace_back("config.json");
         result.plain = config.plain;
         result.reason = config.reason;

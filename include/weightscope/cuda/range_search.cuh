@@ -1,0 +1,90 @@
+#pragma once
+// The codes that searches find for groups, which blocks of threads work on.
+
+#include <weightscope/cuda/error.cuh>
+
+#include <cstddef>
+#include <math.h>
+
+#include <weightscope/core/scalar_format.hpp>
+#include <weightscope/cuda/block_folds.cuh>
+#include <weightscope/cuda/grid_codec.cuh>
+#include <weightscope/cuda/group_grid.cuh>
+#include <weightscope/cuda/plain_codec.cuh>
+#include <weightscope/cuda/plain_search.cuh>
+#include <weightscope/cuda/range_plan.cuh>
+#include <weightscope/cuda/visit.cuh>
+#include <weightscope/quantizers/grid_round_kernel.hpp>
+#include <weightscope/quantizers/scheme.hpp>
+
+namespace weightscope::detail {
+
+template <class Real, class Weights>
+__device__ typename plain_codec<Real>::step searched_step(const plain_codec<Real>& codec, const Weights& group, Real low, Real high, const range_plan& plan,
+                                                          block_exchange& block)
+{
+    if (low == high)
+        return codec.step_for(low, high);
+    if (plan.search != range_search::percentile)
+        return plain_search<plain_codec<Real>, Weights>(codec, group, static_cast<double>(low), static_cast<double>(high), plan, block).best();
+    const auto count = static_cast<double>(group.count());
+    if (codec.symmetric) {
+        const double magnitude = order_statistic_of(group, {true, false}, count, plan.share, block);
+        return magnitude > 0 ? codec.step_of_range(0, magnitude) : codec.step_for(low, high);
+    }
+    const double outside = __ddiv_rn(__dsub_rn(1, plan.share), 2);
+    const double first = order_statistic_of(group, {false, false}, count, outside, block);
+    const double last = order_statistic_of(group, {false, false}, count, __dsub_rn(1, outside), block);
+    return first < 0 || last > 0 ? codec.step_of_range(first, last) : codec.step_for(low, high);
+}
+
+template <grid_kind Kind, class Weights>
+__device__ typename grid_codec<Kind>::step searched_step(const grid_codec<Kind>& codec, const Weights& group, float low, float high, const range_plan& plan,
+                                                         block_exchange& block)
+{
+    if (plan.search == range_search::percentile) {
+        double count = 0;
+        group.visit([&](const auto& weight) { count += weight.finite || !plan.one_group; });
+        count = block.sum(count);
+        if (count == 0)
+            return codec.step_for(low, high);
+        const auto inner = static_cast<float>(order_statistic_of(group, {true, plan.one_group}, count, plan.share, block));
+        return codec.step_for(low, inner > 0 && inner < high ? inner : high);
+    }
+    double least = static_cast<double>(bits_as<float>(0x7f800000u));
+    auto best = codec.step_for(low, high);
+    for (const float factor : plan.factors) {
+        const auto step = codec.step_for(__fmul_rn(low, factor), __fmul_rn(high, factor));
+        const double sum = objective_of_group(codec, group, step, plan, block);
+        if (sum < least) {
+            least = sum;
+            best = step;
+        }
+    }
+    return best;
+}
+
+// The steps of groups, one for each block at a time.
+template <class Codec, class T>
+__global__ void __launch_bounds__(256) search_ranges(strided_numbers<T> w, group_grid groups, Codec codec, const range_plan* plan,
+                                                     typename Codec::step* steps)
+{
+    using real = typename Codec::real;
+    __shared__ block_exchange block;
+    for (std::size_t g = blockIdx.x; g < groups.count; g += gridDim.x) {
+        const group_weights<real, T> group(w, groups, g);
+        real low = bits_as<float>(0x7f800000u), high = -low;
+        group.visit([&](const fetched_weight<real>& weight) {
+            const real x = weight.value, key = codec.by_magnitude() && x < 0 ? -x : x;
+            low = key < low ? key : low;
+            high = key > high ? key : high;
+        });
+        low = static_cast<real>(block.smallest(static_cast<double>(low)));
+        high = static_cast<real>(block.largest(static_cast<double>(high)));
+        const auto step = searched_step(codec, group, low, high, *plan, block);
+        if (threadIdx.x == 0)
+            steps[g] = step;
+    }
+}
+
+}  // namespace weightscope::detail
