@@ -11,6 +11,7 @@
 #include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/core/version.hpp>
 #include <weightscope/io/printable.hpp>
+#include <weightscope/report/element_fields.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/rules.hpp>
