@@ -17,6 +17,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/environment.hpp>
 #include <weightscope/core/gemm.hpp>
 #include <weightscope/core/parallel.hpp>
