@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-ROUNDS = 5
+ROUNDS = 3
 INCLUDE = pathlib.Path(__file__).resolve().parent.parent / "include"
 STATISTICS = "".join(f"#include <weightscope/analyzers/{name}.hpp>\n" for name in ("basic_stats", "sparsity", "spectral"))
 UNITS = {
