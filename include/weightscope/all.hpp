@@ -35,7 +35,6 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/device.hpp>

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/evaluator.hpp>

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/resume_file.hpp>

@@ -6,7 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluator.hpp>

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/model_vector.hpp>
 #include <weightscope/evaluators/noise.hpp>
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/io/model.hpp>
 

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/evaluators/transformer_map.hpp>
 #include <weightscope/io/model.hpp>

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <weightscope/core/bit_layout.hpp>
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/io/gguf_decoder.hpp>

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
-
 namespace weightscope {
 
 struct name_filter_options

@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/pickle.hpp>
 
 namespace weightscope::detail {

@@ -10,7 +10,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/pickle.hpp>

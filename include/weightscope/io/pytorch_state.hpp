@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/pickle.hpp>
 #include <weightscope/io/pytorch_entry.hpp>

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/pickle.hpp>
 #include <weightscope/io/pytorch_tensor.hpp>

@@ -10,7 +10,6 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <utility>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/zip_directory.hpp>
 #include <weightscope/io/zip_inflate.hpp>

@@ -14,7 +14,6 @@
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 
 namespace weightscope {

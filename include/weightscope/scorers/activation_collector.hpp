@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/activation_statistics.hpp>

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <weightscope/core/bit_layout.hpp>
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/model.hpp>

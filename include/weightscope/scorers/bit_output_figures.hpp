@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/item_runner.hpp>
 #include <weightscope/scorers/bit_flipper.hpp>

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <weightscope/core/bit_layout.hpp>
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/io/block_anatomy.hpp>
 #include <weightscope/io/dtype.hpp>

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/scorers/group_blocks.hpp>
 #include <weightscope/scorers/group_family.hpp>

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/dtype.hpp>
 
 namespace weightscope {

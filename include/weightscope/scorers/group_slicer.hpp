@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/scorers/group_blocks.hpp>
 #include <weightscope/scorers/group_family.hpp>

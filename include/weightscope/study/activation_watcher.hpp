@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <weightscope/core/compiled.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/quantizers/activation_observer.hpp>
