@@ -110,13 +110,6 @@ TEST_CASE("searches do not depend on the order in which threads run")
     std::vector<scheme> schemes = with_groups({.bits = 4, .search = range_search::mse}, 16);
     append(schemes, with_groups({.bits = 4, .symmetric = false, .search = range_search::percentile, .percentile = 90}, 16));
     schemes.push_back({.bits = 4, .symmetric = false, .search = range_search::p_norm});
-    const auto first = simulate_sweep(matrix.view, schemes);
-    for (const emulator::order order : {emulator::order::backward, emulator::order::shuffled}) {
-        emulator::the().fibers = order;
-        const auto again = simulate_sweep(matrix.view, schemes);
-        for (std::size_t s = 0; s < schemes.size(); ++s)
-            CHECK(again[s].sums.squared_error == first[s].sums.squared_error);
-    }
-    CHECK(emulator::the().fault.empty());
+    check_any_order(matrix, schemes);
 }
 #endif

@@ -142,3 +142,18 @@ inline std::vector<scheme> schemes_of(std::initializer_list<const char*> names)
         result.push_back(parse_scheme(name));
     return result;
 }
+
+#if defined(WEIGHTSCOPE_CUDA_EMULATION)
+// The sums of a sweep are the same bits whatever the order in which threads run, and no barrier is missed.
+inline void check_any_order(const device_matrix<float>& matrix, const std::vector<scheme>& schemes)
+{
+    const auto first = simulate_sweep(matrix.view, schemes);
+    for (const emulator::order order : {emulator::order::backward, emulator::order::shuffled}) {
+        emulator::the().fibers = order;
+        const auto again = simulate_sweep(matrix.view, schemes);
+        for (std::size_t s = 0; s < schemes.size(); ++s)
+            CHECK(again[s].sums.squared_error == first[s].sums.squared_error);
+    }
+    CHECK(emulator::the().fault.empty());
+}
+#endif
