@@ -13,7 +13,7 @@
 #include <benchmark/benchmark.h>
 
 #include <weightscope/analyzers/power_law.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 
 namespace {

@@ -25,7 +25,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/open_transformer.hpp>

@@ -38,6 +38,8 @@ set(words
     "type_traits=std::(is_[a-z_]+_v|remove_cv[a-z]*_t|remove_reference_t|conditional_t|invoke_result_t|type_identity|decay_t|make_unsigned_t|make_signed_t|underlying_type_t|common_type_t)"
     "nlohmann/json.hpp=nlohmann::"
     "weightscope/core/xtensor.hpp=xt::"
+    "weightscope/core/require.hpp=require\\("
+    "weightscope/core/error.hpp=(io_error|write_error|cancelled)[^A-Za-z0-9_]"
 )
 file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/*.hpp)
 foreach(header IN LISTS headers)
@@ -51,6 +53,9 @@ foreach(header IN LISTS headers)
             string(FIND "${text}" "#include <${include}>" found)
             if(found EQUAL -1 AND include STREQUAL "nlohmann/json.hpp")    # enough for declarations
                 string(FIND "${text}" "#include <nlohmann/json_fwd.hpp>" found)
+            endif()
+            if(found EQUAL -1 AND include STREQUAL "weightscope/core/xtensor.hpp")
+                string(FIND "${text}" "#include <weightscope/core/xtensor_fwd.hpp>" found)
             endif()
             if(found EQUAL -1)
                 string(STRIP "${used}" used)

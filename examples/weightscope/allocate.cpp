@@ -16,7 +16,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/onnx_weight_nodes.hpp>
 #include <weightscope/io/printable.hpp>

@@ -45,9 +45,10 @@
 #include <weightscope/core/ggml_type.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
-#include <weightscope/core/per_thread.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/core/sha256.hpp>
@@ -62,7 +63,6 @@
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/evaluation_plan.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
-#include <weightscope/evaluators/evaluator_process.hpp>
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/fisher.hpp>
 #include <weightscope/evaluators/gradient.hpp>
@@ -79,7 +79,7 @@
 #include <weightscope/evaluators/noise.hpp>
 #include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/plan.hpp>
-#include <weightscope/evaluators/process_channel.hpp>
+#include <weightscope/evaluators/process_error.hpp>
 #include <weightscope/evaluators/process_evaluator.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
 #include <weightscope/evaluators/self_test.hpp>

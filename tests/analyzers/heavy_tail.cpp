@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/heavy_tail.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 
 #include "../catch.hpp"

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 
 // values fall evenly in their logarithm from 1 to 1 / kappa

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/singular_value_counts.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 
 #include "../catch.hpp"

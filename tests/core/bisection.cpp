@@ -7,7 +7,7 @@
 #include <weightscope/core/bisection.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/parallel.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 
 #include "../catch.hpp"
 

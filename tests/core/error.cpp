@@ -1,6 +1,7 @@
 #include <string>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 
 #include "../catch.hpp"
 

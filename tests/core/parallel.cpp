@@ -58,7 +58,7 @@ TEST_CASE("the number of threads is the one that was asked for")
 TEST_CASE("a thread that waits for an inner loop does not begin another item of the outer one")
 {
     // each thread may be in one outer item at a time
-    per_thread<int> depth([] { return 0; });
+    detail::per_thread<int> depth([] { return 0; });
     std::atomic<bool> nested = false;
     with_threads(2, [&] {
         parallel_for(16, [&](std::size_t) {

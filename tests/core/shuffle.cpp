@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/shuffle.hpp>
 
 #include "../catch.hpp"

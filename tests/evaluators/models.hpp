@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/dtype.hpp>

@@ -23,6 +23,7 @@
 
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/gradient.hpp>

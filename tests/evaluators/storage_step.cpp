@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/evaluators/direction_step.hpp>
 #include <weightscope/evaluators/storage_step.hpp>
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/evaluators/open_transformer.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/io/open_model.hpp>

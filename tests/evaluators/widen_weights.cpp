@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weightscope/core/random.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/evaluators/widen_weights.hpp>
 #include <weightscope/io/safetensors.hpp>
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/io/onnx.hpp>
 
 #include "../catch.hpp"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/io/onnx.hpp>
 

@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/error.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/io/byte_pairs.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/split_words.hpp>

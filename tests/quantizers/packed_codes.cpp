@@ -1,7 +1,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/quantizers/packed_codes.hpp>
 
 #include "../catch.hpp"

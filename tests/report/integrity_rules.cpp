@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <limits>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/integrity_rules.hpp>
 #include <weightscope/report/judge.hpp>
 

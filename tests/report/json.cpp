@@ -10,6 +10,7 @@
 #include <weightscope/analyzers/convolution_norm.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/core/version.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/report/element_fields.hpp>
 #include <weightscope/report/json.hpp>

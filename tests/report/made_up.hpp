@@ -12,7 +12,7 @@
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
 #include <weightscope/analyzers/spectral.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/scan_result.hpp>

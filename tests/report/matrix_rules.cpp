@@ -2,6 +2,7 @@
 #include <string>
 #include <tuple>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/matrix_rules.hpp>
 

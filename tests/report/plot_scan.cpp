@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/chart_colors.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/plot_condition_heatmap.hpp>

@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <string>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/quantization_rules.hpp>
 #include <weightscope/report/sparsity_rules.hpp>

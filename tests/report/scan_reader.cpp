@@ -10,6 +10,7 @@
 #include <weightscope/analyzers/convolution_norm.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/csv.hpp>
 #include <weightscope/report/json.hpp>
 #include <weightscope/report/judge.hpp>

@@ -9,6 +9,7 @@
 
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/scope.hpp>
 

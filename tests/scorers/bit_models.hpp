@@ -13,7 +13,7 @@
 
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_type.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/model.hpp>

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/bit_patch.hpp>
 #include <weightscope/io/bit_patch_writer.hpp>

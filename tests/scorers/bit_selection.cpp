@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <weightscope/core/bit_set.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/evaluators/gradient.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/open_model.hpp>

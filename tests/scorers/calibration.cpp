@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/parallel.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/scorers/activation_collector.hpp>
 #include <weightscope/scorers/calibration.hpp>
 #include <weightscope/scorers/estimate_importance.hpp>

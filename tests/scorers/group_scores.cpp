@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <weightscope/core/parallel.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/scorers/group_scores.hpp>
 #include <weightscope/scorers/transformer_groups.hpp>
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/scorers/global_mask.hpp>
 #include <weightscope/scorers/mask.hpp>

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/scorers/group_family.hpp>
 #include <weightscope/scorers/selection.hpp>
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <weightscope/core/counter_random.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 #include <weightscope/scorers/ablation.hpp>
 #include <weightscope/scorers/rank_correlation.hpp>
 #include <weightscope/scorers/removable.hpp>

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/series_report.hpp>
 #include <weightscope/study/checkpoint_folder.hpp>
 #include <weightscope/study/checkpoint_series.hpp>

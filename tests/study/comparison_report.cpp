@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/comparison_csv.hpp>
 #include <weightscope/report/comparison_json.hpp>

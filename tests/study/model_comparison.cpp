@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/uniform.hpp>
 #include <weightscope/report/comparison_verdict.hpp>

@@ -16,16 +16,17 @@
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/random.hpp>
 #include <weightscope/core/scalars.hpp>
-#include <weightscope/study/dequantized_model.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/duplicates.hpp>
 #include <weightscope/io/safetensors.hpp>
-#include <weightscope/study/open_packed.hpp>
-#include <weightscope/study/packed_model.hpp>
-#include <weightscope/study/quantization_study.hpp>
 #include <weightscope/quantizers/conventions.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/quantizers/uniform.hpp>
+#include <weightscope/study/dequantized_model.hpp>
+#include <weightscope/study/open_packed.hpp>
+#include <weightscope/study/packed_model.hpp>
+#include <weightscope/study/quantization_study.hpp>
 
 #include "../catch.hpp"
 #include "small_model.hpp"

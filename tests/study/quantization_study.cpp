@@ -8,9 +8,10 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/core/random.hpp>
-#include <weightscope/study/quantization_study.hpp>
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/uniform.hpp>
+#include <weightscope/study/quantization_study.hpp>
 
 #include "../catch.hpp"
 #include "../message.hpp"

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <weightscope/core/xtensor.hpp>
 #include <weightscope/study/normalised_name.hpp>
 #include <weightscope/study/tensor_matching.hpp>
 

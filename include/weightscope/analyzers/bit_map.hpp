@@ -9,7 +9,7 @@
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/elements.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

@@ -6,20 +6,18 @@
 #include <cstddef>
 #include <limits>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <vector>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <weightscope/analyzers/compare_weights_details.hpp>
 #include <weightscope/analyzers/principal_angles.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 
@@ -80,6 +78,9 @@ struct rounding_units
 WEIGHTSCOPE_INLINE compare_weights_result compare_sources(const weight_source& a, const weight_source& b, std::size_t rows, bool same_type,
                                                           const rounding_units& units, const compare_weights_options& options);
 
+// "[768, 2304]"
+WEIGHTSCOPE_INLINE std::string shape_text(const std::vector<std::size_t>& shape);
+
 // Half the spacing of T's numbers at 1.
 template <class T>
 constexpr double rounding_unit()
@@ -113,7 +114,8 @@ template <tensor A, tensor B>
 [[nodiscard]] compare_weights_result compare_weights(const A& a, const B& b, const compare_weights_options& options = {})
 {
     require(std::equal(a.shape().begin(), a.shape().end(), b.shape().begin(), b.shape().end()),
-            "compare_weights(a, b): a has shape [{}], b [{}]; expected equal ones", fmt::join(a.shape(), ", "), fmt::join(b.shape(), ", "));
+            "compare_weights(a, b): a has shape {}, b {}; expected equal ones", detail::shape_text({a.shape().begin(), a.shape().end()}),
+            detail::shape_text({b.shape().begin(), b.shape().end()}));
     const std::size_t rows = a.dimension() >= 2 ? a.shape(0) : 0;
     using S = std::remove_cv_t<typename A::value_type>;
     using T = std::remove_cv_t<typename B::value_type>;

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <numbers>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

@@ -5,8 +5,8 @@
 #include <weightscope/analyzers/row_kernel.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

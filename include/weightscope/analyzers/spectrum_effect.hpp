@@ -13,10 +13,10 @@
 #include <weightscope/analyzers/singular_values.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/core/scalars.hpp>
 

@@ -9,27 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/core.h>
-
-#include <weightscope/core/compiled.hpp>
-
 namespace weightscope {
-
-namespace detail {
-
-[[noreturn]] WEIGHTSCOPE_INLINE void throw_invalid_argument(fmt::string_view message, fmt::format_args arguments);
-
-}  // namespace detail
-
-/// Throws std::invalid_argument unless `condition` holds.
-///
-/// @param message  "function(arguments): what is wrong, with {} values, and what was expected"
-template <class... Args>
-void require(bool condition, fmt::format_string<Args...> message, Args&&... args)
-{
-    if (!condition)
-        detail::throw_invalid_argument(message, fmt::make_format_args(args...));
-}
 
 /// A file that cannot be read or is not what it claims to be.
 /// what() is one line: "FILE: byte OFFSET: FIELD: what is wrong; what to do".

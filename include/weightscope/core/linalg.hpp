@@ -16,7 +16,6 @@
 #include <xflens/cxxlapack/netlib/netlib.h>
 
 #include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 
 namespace weightscope::detail {

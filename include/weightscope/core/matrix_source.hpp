@@ -6,7 +6,7 @@
 
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/elements.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 
 namespace weightscope::detail {

@@ -7,7 +7,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/matrix_source.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 
 namespace weightscope::detail {
 

@@ -10,7 +10,7 @@
 #include <weightscope/core/factorizations.hpp>
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_products.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 
 namespace weightscope::detail {
 

@@ -14,7 +14,7 @@
 #include <weightscope/analyzers/bit_map_result.hpp>
 #include <weightscope/analyzers/bit_map_sums.hpp>
 #include <weightscope/core/bit_layout.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/bins.cuh>
 #include <weightscope/cuda/bit_map_floats.cuh>
 #include <weightscope/cuda/launch.cuh>

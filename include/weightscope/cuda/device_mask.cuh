@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/bins.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/mask_kernels.cuh>

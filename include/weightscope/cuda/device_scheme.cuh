@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/view.cuh>
 #include <weightscope/quantizers/grid_numbers.hpp>

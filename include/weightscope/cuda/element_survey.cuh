@@ -17,7 +17,7 @@
 #include <weightscope/analyzers/survey_moments.hpp>
 #include <weightscope/analyzers/survey_streamed.hpp>
 #include <weightscope/analyzers/survey_weighted.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/cuda/resolved_bins.cuh>
 #include <weightscope/cuda/survey_passes.cuh>

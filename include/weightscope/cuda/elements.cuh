@@ -10,7 +10,7 @@
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/element_survey.cuh>
 #include <weightscope/cuda/row_survey.cuh>
 #include <weightscope/cuda/view.cuh>

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/device_mask.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/mask_kernels.cuh>

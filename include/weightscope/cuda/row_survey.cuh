@@ -9,7 +9,7 @@
 
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/row_survey.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/bins.cuh>
 #include <weightscope/cuda/device_errors.cuh>
 #include <weightscope/cuda/launch.cuh>

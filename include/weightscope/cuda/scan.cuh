@@ -16,9 +16,9 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/scan_lane.cuh>
 #include <weightscope/cuda/scan_share.cuh>
 #include <weightscope/io/model.hpp>

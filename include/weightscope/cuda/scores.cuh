@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/memory.cuh>
 #include <weightscope/cuda/score_kernels.cuh>

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/device_errors.cuh>
 #include <weightscope/cuda/device_scheme.cuh>
 #include <weightscope/cuda/launch.cuh>

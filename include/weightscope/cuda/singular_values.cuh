@@ -12,8 +12,8 @@
 #include <vector>
 
 #include <weightscope/analyzers/singular_values.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/cuda/gram_matrix.cuh>
 #include <weightscope/cuda/launch.cuh>

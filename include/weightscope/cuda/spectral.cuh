@@ -8,7 +8,7 @@
 #include <weightscope/analyzers/heavy_tail.hpp>
 #include <weightscope/analyzers/marchenko_pastur.hpp>
 #include <weightscope/analyzers/spectral.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/singular_values.cuh>
 #include <weightscope/cuda/solver.cuh>
 #include <weightscope/cuda/view.cuh>

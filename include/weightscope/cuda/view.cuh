@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/scalars.hpp>
 
 namespace weightscope {

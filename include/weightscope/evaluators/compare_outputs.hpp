@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <weightscope/evaluators/process_channel.hpp>
-#ifdef WEIGHTSCOPE_PROCESSES
+#if __has_include(<spawn.h>)
 
 #include <algorithm>
 #include <charconv>
@@ -18,20 +17,13 @@
 #include <fmt/format.h>
 
 #include <weightscope/evaluators/evaluator.hpp>
+#include <weightscope/evaluators/process_channel.hpp>
 #include <weightscope/evaluators/scratch_folder.hpp>
 #include <weightscope/evaluators/working_copy.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
 
-namespace weightscope {
-
-struct process_evaluator_options
-{
-    double timeout_seconds = 600;           ///< for one answer; then the program is ended
-    std::filesystem::path folder = {};      ///< where the working copy of the weights lies while the program runs; empty: the system's for temporary files
-};
-
-namespace detail {
+namespace weightscope::detail {
 
 // Splits an answer into words.
 inline std::vector<std::string_view> words_of(std::string_view line)
@@ -57,23 +49,28 @@ std::optional<Number> parse_number(std::string_view text)
     return number;
 }
 
+// A program that serves as an evaluator, and the folder that it and weightscope share.
 struct evaluator_process
 {
-    evaluator_process(const std::string& shell_line, const process_evaluator_options& how, const model& source)
-        : options(how), folder(how.folder), weights(source, folder.path() / "weights.safetensors"), channel(shell_line, folder.path() / "stderr.txt")
+    evaluator_process(const std::string& shell_line, double timeout, const std::filesystem::path& parent, const model& source)
+        : timeout_seconds(timeout), parent_folder(parent), folder(parent), weights(source, folder.path() / "weights.safetensors"), channel(shell_line, folder.path() / "stderr.txt")
     {
         start();
     }
-    evaluator_process(const evaluator_process& source, int)
-        : options(source.options),
-          folder(source.options.folder),
+    // The same command once more, with a copy of the weights as they are.
+    evaluator_process(const evaluator_process& source)
+        : timeout_seconds(source.timeout_seconds),
+          parent_folder(source.parent_folder),
+          folder(source.parent_folder),
           weights(source.weights, folder.path() / "weights.safetensors"),
           channel(source.channel.command(), folder.path() / "stderr.txt")
     {
         start();
     }
+    evaluator_process& operator=(const evaluator_process&) = delete;
+    ~evaluator_process() = default;
 
-    std::string ask(const std::string& question) { return channel.ask(question, options.timeout_seconds); }
+    std::string ask(const std::string& question) { return channel.ask(question, timeout_seconds); }
 
     void start()
     {
@@ -117,7 +114,8 @@ struct evaluator_process
         return values;
     }
 
-    process_evaluator_options options;
+    double timeout_seconds;
+    std::filesystem::path parent_folder;
     scratch_folder folder;
     working_copy weights;
     process_channel channel;
@@ -125,8 +123,6 @@ struct evaluator_process
     bool gradient = false, outputs = false, activations = false;
 };
 
-}  // namespace detail
-
-}  // namespace weightscope
+}  // namespace weightscope::detail
 
 #endif

@@ -2,8 +2,7 @@
 
 #include <cstddef>
 #include <span>
-
-#include <fmt/format.h>
+#include <string>
 
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/evaluation_plan.hpp>
@@ -46,7 +45,8 @@ template <class E>
     const std::size_t affordable = detail::affordable(budget, groups.size(), each * batch_count, each * plan.seconds_per_loss, batch_count,
                                                       plan.seconds_per_loss);
     if (affordable < groups.size())
-        plan.refusal = fmt::format("the budget buys {} of {} groups; choose among them, or fewer batches", affordable, groups.size());
+        plan.refusal = "the budget buys " + std::to_string(affordable) + " of " + std::to_string(groups.size())
+                     + " groups; choose among them, or fewer batches";
     plan.spent = held.counts();
     return result;
 }

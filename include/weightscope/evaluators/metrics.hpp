@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 
 namespace weightscope {

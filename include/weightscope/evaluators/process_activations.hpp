@@ -1,7 +1,6 @@
 #pragma once
 
-#include <weightscope/evaluators/process_channel.hpp>
-#ifdef WEIGHTSCOPE_PROCESSES
+#if __has_include(<spawn.h>)
 
 #include <algorithm>
 #include <cstddef>

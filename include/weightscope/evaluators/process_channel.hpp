@@ -1,7 +1,6 @@
 #pragma once
 
 #if __has_include(<spawn.h>)
-#define WEIGHTSCOPE_PROCESSES
 
 #include <cerrno>
 #include <chrono>
@@ -10,7 +9,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,21 +23,12 @@
 
 #include <fmt/format.h>
 
+#include <weightscope/evaluators/process_error.hpp>
 #include <weightscope/io/printable.hpp>
 
 extern char** environ;
 
-namespace weightscope {
-
-/// A program that serves as an evaluator did not do its part: it could not be started, ended, took too long or answered something else.
-/// what() is one line that names the command, what was asked, and the last line that the program wrote to standard error.
-class process_error : public std::runtime_error
-{
-public:
-    using std::runtime_error::runtime_error;
-};
-
-namespace detail {
+namespace weightscope::detail {
 
 // A command with a line for a question and a line for an answer.
 class process_channel
@@ -218,8 +207,6 @@ private:
     int to_ = -1, from_ = -1, status_ = 0;
 };
 
-}  // namespace detail
-
-}  // namespace weightscope
+}  // namespace weightscope::detail
 
 #endif

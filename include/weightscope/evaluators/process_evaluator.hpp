@@ -1,29 +1,33 @@
 #pragma once
 
-#include <weightscope/evaluators/process_channel.hpp>
-#ifdef WEIGHTSCOPE_PROCESSES
+#if __has_include(<spawn.h>)
+#define WEIGHTSCOPE_PROCESSES
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <weightscope/evaluators/evaluator.hpp>
-#include <weightscope/evaluators/evaluator_process.hpp>
-#include <weightscope/evaluators/process_activations.hpp>
+#include <weightscope/evaluators/process_error.hpp>
 #include <weightscope/evaluators/sinks.hpp>
 #include <weightscope/io/model.hpp>
-#include <weightscope/io/printable.hpp>
 
 namespace weightscope {
+
+namespace detail {
+
+struct evaluator_process;
+
+}  // namespace detail
+
+struct process_evaluator_options
+{
+    double timeout_seconds = 600;       ///< for one answer; then the program is ended
+    std::filesystem::path folder = {};  ///< where the working copy of the weights lies while the program runs; empty: the system's for temporary files
+};
 
 /// A program in any language as an evaluator: it owns the data and the forward pass, and sees the weights in a file that weightscope
 /// changes under it.
@@ -57,84 +61,44 @@ public:
     /// @param weights  the model; its tensors are copied to a file in `options.folder`
     /// @throws process_error  the program cannot be started or does not answer as above
     /// @throws write_error    the copy of the weights cannot be written
-    process_evaluator(const std::string& shell_line, const model& weights, const process_evaluator_options& options = {})
-        : process_(std::make_unique<detail::evaluator_process>(shell_line, options, weights))
-    {
-    }
+    process_evaluator(const std::string& shell_line, const model& weights, const process_evaluator_options& options = {});
+    process_evaluator(process_evaluator&& other) noexcept;
+    process_evaluator& operator=(process_evaluator&& other) noexcept;
+    ~process_evaluator();
 
-    [[nodiscard]] const std::vector<weight_info>& weights() const { return process_->weights.weights(); }
-    void read(std::size_t tensor, std::size_t byte_offset, std::span<std::byte> bytes) const { process_->weights.read(tensor, byte_offset, bytes); }
-    void write(std::size_t tensor, std::size_t byte_offset, std::span<const std::byte> bytes)
-    {
-        process_->weights.write(tensor, byte_offset, bytes);
-    }
-    [[nodiscard]] std::size_t batch_count() const { return process_->batches; }
+    [[nodiscard]] const std::vector<weight_info>& weights() const;
+    void read(std::size_t tensor, std::size_t byte_offset, std::span<std::byte> bytes) const;
+    void write(std::size_t tensor, std::size_t byte_offset, std::span<const std::byte> bytes);
+    [[nodiscard]] std::size_t batch_count() const;
 
     /// @throws process_error  the program ended, took too long or answered something else; the weights are as they were
-    loss_value loss(std::size_t batch) { return process_->loss_from(process_->ask(fmt::format("loss {}", batch))); }
+    loss_value loss(std::size_t batch);
 
-    [[nodiscard]] bool supports_gradient() const { return process_->gradient; }
+    [[nodiscard]] bool supports_gradient() const;
     /// @throws process_error  as loss(), or the program has no gradients
-    loss_value loss_and_gradient(std::size_t batch, const gradient_sink& sink)
-    {
-        if (!process_->gradient)
-            throw process_error(fmt::format("weightscope: evaluator '{}' has no gradients; let it answer 'batches N gradient'",
-                                            printable(process_->channel.command(), 200)));
-        const std::filesystem::path file = process_->folder.path() / "gradient.f32";
-        const std::string answer = process_->ask(fmt::format("gradient {} {}", batch, file.string()));
-        const auto loss = process_->loss_from(answer);
-        std::size_t elements = 0;
-        for (const weight_info& info : weights())
-            elements += info.size();
-        const std::vector<float> values = process_->floats_in(file, elements, answer);
-        std::size_t next = 0;
-        for (const std::size_t tensor : process_->weights.file_order()) {
-            sink(tensor, 0, std::span(values).subspan(next, weights()[tensor].size()));
-            next += weights()[tensor].size();
-        }
-        return loss;
-    }
+    loss_value loss_and_gradient(std::size_t batch, const gradient_sink& sink);
 
-    [[nodiscard]] bool supports_outputs() const { return process_->outputs; }
+    [[nodiscard]] bool supports_outputs() const;
     /// @throws process_error  as loss(), or the program has no outputs, or the file has not the size that it said
-    model_outputs outputs(std::size_t batch)
-    {
-        if (!process_->outputs)
-            throw process_error(fmt::format("weightscope: evaluator '{}' has no outputs; let it answer 'batches N outputs'",
-                                            printable(process_->channel.command(), 200)));
-        const std::filesystem::path file = process_->folder.path() / "outputs.f32";
-        const std::string answer = process_->ask(fmt::format("outputs {} {}", batch, file.string()));
-        const auto words = detail::words_of(answer);
-        const auto rows = words.size() == 2 ? detail::parse_number<std::size_t>(words[0]) : std::nullopt;
-        const auto cols = words.size() == 2 ? detail::parse_number<std::size_t>(words[1]) : std::nullopt;
-        if (!rows || !cols || *cols == 0 || *rows > (std::size_t{1} << 40) / *cols)
-            process_->channel.refuse(answer, "a number of rows and of columns, such as '64 10'");
-        return {.values = process_->floats_in(file, *rows * *cols, answer), .rows = *rows, .cols = *cols};
-    }
+    model_outputs outputs(std::size_t batch);
 
-    [[nodiscard]] bool supports_activations() const { return process_->activations; }
+    [[nodiscard]] bool supports_activations() const;
     /// @throws process_error  as loss(), or the program has no activations, or the file is not as above
-    void observe(std::size_t batch, const activation_tap& tap)
-    {
-        if (!process_->activations)
-            throw process_error(fmt::format("weightscope: evaluator '{}' has no activations; let it answer 'batches N activations'",
-                                            printable(process_->channel.command(), 200)));
-        const std::filesystem::path file = process_->folder.path() / "activations.safetensors";
-        detail::show_activations(*process_, process_->ask(fmt::format("activations {} {}", batch, file.string())), file, tap);
-    }
+    void observe(std::size_t batch, const activation_tap& tap);
 
     /// Starts the command once more, with a copy of the weights as they are.
-    [[nodiscard]] process_evaluator replicate() const
-    {
-        return process_evaluator(std::make_unique<detail::evaluator_process>(*process_, 0));
-    }
+    [[nodiscard]] process_evaluator replicate() const;
 
 private:
-    explicit process_evaluator(std::unique_ptr<detail::evaluator_process> process) : process_(std::move(process)) {}
+    explicit process_evaluator(std::unique_ptr<detail::evaluator_process> process);
 
     std::unique_ptr<detail::evaluator_process> process_;
 };
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/evaluators/impl/process_evaluator.hpp>
+#endif
 
 #endif

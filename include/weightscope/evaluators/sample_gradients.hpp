@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/hessian_product.hpp>
 #include <weightscope/evaluators/model_vector.hpp>

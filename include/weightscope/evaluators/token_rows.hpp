@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/per_copy.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/rope_table.hpp>
@@ -19,7 +20,6 @@
 #include <weightscope/evaluators/token_targets.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>
 #include <weightscope/evaluators/transformer_kernels.hpp>
-#include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 #include <weightscope/evaluators/transformer_weights.hpp>
 #include <weightscope/io/model.hpp>
@@ -30,6 +30,8 @@ namespace detail {
 
 template <class Real>
 class transformer_forward;
+template <class Real>
+struct transformer_memory;
 
 }  // namespace detail
 
@@ -146,7 +148,7 @@ private:
     std::optional<std::int32_t> predict_after_;
     detail::transformer_weights<Real> weights_;
     activation_change change_ = {};
-    detail::transformer_memory<Real> memory_ = {};
+    detail::per_copy<detail::transformer_memory<Real>> memory_ = {};
 };
 
 }  // namespace weightscope

@@ -28,20 +28,13 @@ private:
     std::size_t size_ = 0;
 };
 
-// What runs of a transformer write to. A copy begins empty.
+// What runs of a transformer write to.
 template <class Real>
 struct transformer_memory
 {
     scratch_memory<Real> kept, passing, backward, logits, changed;
     per_thread<std::vector<Real>> buffers;
     std::vector<Real> panel;
-
-    transformer_memory() = default;
-    transformer_memory(const transformer_memory&) : transformer_memory() {}
-    transformer_memory(transformer_memory&&) = default;
-    transformer_memory& operator=(const transformer_memory&) { return *this; }
-    transformer_memory& operator=(transformer_memory&&) = default;
-    ~transformer_memory() = default;
 };
 
 }  // namespace weightscope::detail

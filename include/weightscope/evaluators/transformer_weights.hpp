@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/gemm.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/dtype.hpp>

@@ -21,6 +21,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/safetensors.hpp>

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/scalars.hpp>
 
 namespace weightscope {

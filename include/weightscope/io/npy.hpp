@@ -2,16 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
@@ -40,12 +36,15 @@ WEIGHTSCOPE_INLINE npy_array read_npy(const std::shared_ptr<const mapped_file>& 
 // The file as a model of one tensor, which has the file's name.
 WEIGHTSCOPE_INLINE model read_npy_model(const std::shared_ptr<const mapped_file>& file);
 
+// NumPy's letter for a kind of number.
 template <class T>
-std::string npy_type()
+constexpr char npy_kind()
 {
-    const char kind = std::is_floating_point_v<T> || is_storage_scalar<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
-    return fmt::format("{}{}{}", sizeof(T) == 1 ? '|' : '<', kind, sizeof(T));
+    return std::is_floating_point_v<T> || is_storage_scalar<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
 }
+
+// What stands before the data of a row-major array, as long as a multiple of 64 bytes.
+WEIGHTSCOPE_INLINE std::string npy_front(char kind, std::size_t item_bytes, std::span<const std::size_t> shape);
 
 // What NumPy has a name for.
 template <class T>
@@ -77,16 +76,9 @@ template <tensor W>
 void write_npy(const std::filesystem::path& path, const W& weights)
 {
     const std::vector<std::size_t> shape(weights.shape().begin(), weights.shape().end());
-    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}",
-                                     detail::npy_type<std::remove_cv_t<typename W::value_type>>(), fmt::join(shape, ", "),
-                                     shape.size() == 1 ? "," : "");
-    header.append(63 - (10 + header.size()) % 64, ' ');  // so that the data begin at a multiple of 64 bytes
-    header += '\n';
-    const auto length = static_cast<std::uint16_t>(header.size());
-    std::string front("\x93NUMPY\x01\x00\x00\x00", 10);
-    std::memcpy(front.data() + 8, &length, sizeof length);
+    using T = std::remove_cv_t<typename W::value_type>;
     atomic_file file(path);
-    file.write(front + header);
+    file.write(detail::npy_front(detail::npy_kind<T>(), sizeof(T), shape));
     with_elements(weights, [&](auto elements) { file.write(std::as_bytes(elements)); });
     file.commit();
 }

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/quantizers/activation_range.hpp>
 #include <weightscope/quantizers/group_scale.hpp>

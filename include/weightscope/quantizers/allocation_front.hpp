@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/allocation_bound.hpp>
 #include <weightscope/quantizers/allocation_problem.hpp>
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/scale_rules.hpp>
 

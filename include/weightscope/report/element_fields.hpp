@@ -6,13 +6,12 @@
 #include <type_traits>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <weightscope/analyzers/basic_stats.hpp>
 #include <weightscope/analyzers/bit_flips.hpp>
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/quantization_sensitivity.hpp>
 #include <weightscope/analyzers/sparsity.hpp>
+#include <weightscope/core/compiled.hpp>
 #include <weightscope/report/field_words.hpp>
 
 namespace weightscope {
@@ -25,14 +24,7 @@ struct structured_fields
 };
 
 // A double as Python's repr spells it, so that keys made of thresholds are those of Python scripts: 0.0, 1e-06, 0.0001, 0.01.
-inline std::string python_repr(double value)
-{
-    std::string text =
-        fmt::format("{}", value);  // shortest that reads back, exponent from 1e16 on and below 1e-4, as in Python
-    if (text.find_first_not_of("-0123456789") == std::string::npos)
-        text += ".0";
-    return text;
-}
+WEIGHTSCOPE_INLINE std::string python_repr(double value);
 
 }  // namespace detail
 
@@ -116,7 +108,7 @@ template <class F>
 void for_each_field(const std::vector<magnitude_percentile>& percentiles, F&& f)
 {
     for (const magnitude_percentile& p : percentiles)
-        f(fmt::format("p{}", p.percent), p.value);
+        f("p" + std::to_string(p.percent), p.value);
 }
 
 template <detail::fields_of<structured_sparsity_result> R, class F>
@@ -151,3 +143,7 @@ void for_each_field(R& r, F&& f)
 }
 
 }  // namespace weightscope
+
+#ifndef WEIGHTSCOPE_COMPILED
+#include <weightscope/report/impl/element_fields.hpp>
+#endif

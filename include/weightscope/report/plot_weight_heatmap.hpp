@@ -6,8 +6,8 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/chart_result.hpp>
 
 namespace weightscope {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/io/activation_statistics.hpp>
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 

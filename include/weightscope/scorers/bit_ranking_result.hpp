@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation.hpp>

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/printable.hpp>

@@ -10,9 +10,9 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/scorers/estimate_importance.hpp>
 #include <weightscope/scorers/importance_plan.hpp>

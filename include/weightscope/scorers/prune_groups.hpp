@@ -14,9 +14,9 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/counter_random.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/ablation.hpp>
 #include <weightscope/scorers/apply_masks.hpp>
 #include <weightscope/scorers/group_scores.hpp>

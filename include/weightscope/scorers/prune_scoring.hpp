@@ -10,8 +10,8 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>

@@ -8,7 +8,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 
 namespace weightscope {
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/simd.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/scorers/importance.hpp>

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/group_family.hpp>
 #include <weightscope/scorers/selection_options.hpp>
 

@@ -15,7 +15,7 @@
 
 #include <fmt/format.h>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/allocation_result.hpp>

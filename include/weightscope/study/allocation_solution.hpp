@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/quantizers/allocation.hpp>
 #include <weightscope/report/allocation_result.hpp>

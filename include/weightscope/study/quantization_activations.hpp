@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/activation_change.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/model_quality.hpp>

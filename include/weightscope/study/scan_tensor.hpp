@@ -23,9 +23,9 @@
 #include <weightscope/analyzers/expected_seconds.hpp>
 #include <weightscope/analyzers/spectral.hpp>
 #include <weightscope/analyzers/tap_spectra.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/max_magnitude.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/transpose.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/io/dtype.hpp>

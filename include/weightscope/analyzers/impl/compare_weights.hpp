@@ -4,9 +4,11 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <weightscope/analyzers/compare_weights.hpp>
 #include <weightscope/analyzers/compare_weights_details.hpp>
@@ -19,6 +21,11 @@
 #include <weightscope/core/weight_source.hpp>
 
 namespace weightscope::detail {
+
+WEIGHTSCOPE_INLINE std::string shape_text(const std::vector<std::size_t>& shape)
+{
+    return fmt::format("{}", shape);
+}
 
 inline metric percentage_of_pairs(std::size_t part, std::size_t whole)
 {

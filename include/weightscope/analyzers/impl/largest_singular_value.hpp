@@ -13,7 +13,7 @@
 #include <weightscope/core/linalg.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/metric.hpp>
-#include <weightscope/core/random.hpp>
+#include <weightscope/core/random_stream.hpp>
 
 namespace weightscope {
 

@@ -13,7 +13,7 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 
 namespace weightscope {
 

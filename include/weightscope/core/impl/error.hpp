@@ -15,11 +15,6 @@
 
 namespace weightscope {
 
-WEIGHTSCOPE_INLINE void detail::throw_invalid_argument(fmt::string_view message, fmt::format_args arguments)
-{
-    throw std::invalid_argument("weightscope::" + fmt::vformat(message, arguments));
-}
-
 WEIGHTSCOPE_INLINE io_error::io_error(std::filesystem::path file, std::optional<std::uint64_t> offset, std::string field, std::string_view fault)
     : std::runtime_error(file.string() + ": " + (offset ? fmt::format("byte {}: ", *offset) : std::string())
                          + (field.empty() ? std::string() : field + ": ") + std::string(fault)),

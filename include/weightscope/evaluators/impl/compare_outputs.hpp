@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/batch_error.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/evaluator.hpp>

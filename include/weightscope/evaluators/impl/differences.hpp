@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/item_runner.hpp>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/batch_error.hpp>
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/direction_step.hpp>

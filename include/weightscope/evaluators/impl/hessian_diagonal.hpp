@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/explain.hpp>
 #include <weightscope/evaluators/hessian_diagonal.hpp>

@@ -13,6 +13,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/counter_random.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/direction_step.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/hessian_product.hpp>

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/compare_outputs.hpp>
 #include <weightscope/evaluators/evaluator.hpp>

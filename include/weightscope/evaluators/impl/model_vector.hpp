@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/model_vector.hpp>
 #include <weightscope/evaluators/sinks.hpp>

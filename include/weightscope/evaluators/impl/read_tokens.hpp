@@ -15,6 +15,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/read_tokens.hpp>
 #include <weightscope/evaluators/token_rows.hpp>
 #include <weightscope/io/dtype.hpp>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/direction_step.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/hessian_product.hpp>

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/storage_step.hpp>
 #include <weightscope/io/dtype.hpp>
 

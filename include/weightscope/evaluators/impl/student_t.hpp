@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/special.hpp>
 #include <weightscope/evaluators/student_t.hpp>
 

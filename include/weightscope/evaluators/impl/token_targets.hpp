@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/token_rows.hpp>
 #include <weightscope/evaluators/token_targets.hpp>
 #include <weightscope/evaluators/transformer_config.hpp>

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include <weightscope/core/blas_threads.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/token_targets.hpp>
 #include <weightscope/evaluators/transformer.hpp>
 #include <weightscope/evaluators/transformer_backward.hpp>
 #include <weightscope/evaluators/transformer_forward.hpp>
+#include <weightscope/evaluators/transformer_memory.hpp>
 #include <weightscope/evaluators/transformer_plan.hpp>
 
 namespace weightscope {
@@ -35,7 +36,7 @@ transformer<Real>::transformer(const model& m, const transformer_config& config,
 template <std::floating_point Real>
 detail::transformer_forward<Real> transformer<Real>::forward(const sample_range& samples)
 {
-    return {*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length, false, &change_};
+    return {*plan_, weights_, *rope_, memory_.local(), tokens_of(samples), tokens_->length, false, &change_};
 }
 
 template <std::floating_point Real>
@@ -82,7 +83,7 @@ loss_value transformer<Real>::run_backward(const sample_range& samples, const gr
     require(!change_.exists(), "transformer: gradients are asked for while activations are changed, expected change_activations({{}}) before");
     const detail::blas_threads one(1);
     scored_rows scored = no_losses(samples);
-    detail::transformer_backward<Real> pass(*plan_, weights_, *rope_, memory_, tokens_of(samples), tokens_->length);
+    detail::transformer_backward<Real> pass(*plan_, weights_, *rope_, memory_.local(), tokens_of(samples), tokens_->length);
     pass.run(scored.targets, scored.losses, sink);
     weights_.verify();
     return total(scored);

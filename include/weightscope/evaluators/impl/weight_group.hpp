@@ -4,7 +4,7 @@
 #include <span>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/storage_step.hpp>
 #include <weightscope/evaluators/weight_group.hpp>

@@ -12,9 +12,9 @@
 
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/ggml_bits.hpp>
 #include <weightscope/core/ggml_type.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/gguf_decoder.hpp>

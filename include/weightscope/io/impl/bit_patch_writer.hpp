@@ -14,6 +14,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/bit_patch.hpp>
 #include <weightscope/io/bit_patch_writer.hpp>

@@ -1,11 +1,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
@@ -55,6 +61,18 @@ WEIGHTSCOPE_INLINE model read_npy_model(const std::shared_ptr<const mapped_file>
         tensor.decoder = std::make_shared<const reordered_values>(order, tensor.bytes);
     }
     return {.path = file->path(), .format = "NPY", .tensors = {std::move(tensor)}};
+}
+
+WEIGHTSCOPE_INLINE std::string npy_front(char kind, std::size_t item_bytes, std::span<const std::size_t> shape)
+{
+    std::string header = fmt::format("{{'descr': '{}{}{}', 'fortran_order': False, 'shape': ({}{}), }}", item_bytes == 1 ? '|' : '<', kind, item_bytes,
+                                     fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+    header.append(63 - (10 + header.size()) % 64, ' ');  // so that the data begin at a multiple of 64 bytes
+    header += '\n';
+    const auto length = static_cast<std::uint16_t>(header.size());
+    std::string front("\x93NUMPY\x01\x00\x00\x00", 10);
+    std::memcpy(front.data() + 8, &length, sizeof length);
+    return front + header;
 }
 
 }  // namespace detail

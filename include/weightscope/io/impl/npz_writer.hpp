@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/npz_writer.hpp>
 #include <weightscope/io/printable.hpp>

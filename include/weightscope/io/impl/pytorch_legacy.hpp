@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
+#include <weightscope/core/error.hpp>
 #include <weightscope/io/mapped_file.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/pickle.hpp>

@@ -21,7 +21,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/json_reader.hpp>

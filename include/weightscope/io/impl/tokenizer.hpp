@@ -17,7 +17,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/byte_pairs.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/io/split_words.hpp>

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/ggml_type.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/quantizers/allocation.hpp>
 #include <weightscope/quantizers/allocation_bound.hpp>
 #include <weightscope/quantizers/allocation_problem.hpp>

@@ -4,7 +4,7 @@
 #include <span>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/allocation_problem.hpp>
 
 namespace weightscope {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/packed_codes.hpp>
 #include <weightscope/quantizers/storage_size.hpp>
 

@@ -10,7 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/quantization_config.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/conventions.hpp>
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/scheme.hpp>

@@ -13,7 +13,7 @@
 
 #include <weightscope/analyzers/low_rank.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/allocation_console.hpp>
 #include <weightscope/report/allocation_result.hpp>
 #include <weightscope/report/allocation_steps.hpp>

@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/gguf_names.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme.hpp>

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/onnx_weight_nodes.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme.hpp>

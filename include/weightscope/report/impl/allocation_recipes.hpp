@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/baseline_report.hpp>
 #include <weightscope/report/console.hpp>

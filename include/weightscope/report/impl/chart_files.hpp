@@ -15,7 +15,6 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/report/chart_files.hpp>
 #include <weightscope/report/chart_png.hpp>

@@ -9,8 +9,8 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/comparison_result.hpp>
 #include <weightscope/report/comparison_verdict.hpp>

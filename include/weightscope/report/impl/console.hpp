@@ -12,8 +12,8 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/console.hpp>
 #include <weightscope/report/console_style.hpp>
 #include <weightscope/report/judge.hpp>

@@ -14,8 +14,8 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/health_result.hpp>

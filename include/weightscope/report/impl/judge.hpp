@@ -12,8 +12,8 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/judge.hpp>
 #include <weightscope/report/layer_facts.hpp>

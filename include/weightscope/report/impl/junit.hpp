@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/health_result.hpp>
 #include <weightscope/report/junit.hpp>

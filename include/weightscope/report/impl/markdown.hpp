@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/comparison_console.hpp>
 #include <weightscope/report/comparison_result.hpp>

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/chart_cells.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/chart_rows.hpp>

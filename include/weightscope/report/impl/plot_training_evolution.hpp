@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/chart_layer_names.hpp>
 #include <weightscope/report/chart_result.hpp>
 #include <weightscope/report/judge.hpp>

@@ -13,8 +13,8 @@
 #include <fmt/ranges.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/console_style.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/prune_console.hpp>

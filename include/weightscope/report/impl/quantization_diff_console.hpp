@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/quantizers/scheme_name.hpp>
 #include <weightscope/report/console_style.hpp>
 #include <weightscope/report/quantization_diff_console.hpp>

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/layer_facts.hpp>
 #include <weightscope/report/quantization_plan.hpp>
 #include <weightscope/report/quantization_rules.hpp>

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/console_style.hpp>
 #include <weightscope/report/quantization_study_console.hpp>
 #include <weightscope/report/quantization_study_measures.hpp>

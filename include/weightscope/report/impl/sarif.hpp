@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/sha256.hpp>
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/baseline.hpp>

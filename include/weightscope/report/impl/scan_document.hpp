@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/report/baseline.hpp>
 #include <weightscope/report/compression_plan.hpp>
 #include <weightscope/report/console.hpp>

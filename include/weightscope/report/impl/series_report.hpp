@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/version.hpp>
 #include <weightscope/report/change_json.hpp>
 #include <weightscope/report/chart_result.hpp>

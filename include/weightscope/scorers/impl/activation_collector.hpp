@@ -11,8 +11,8 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/activation_statistics.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/activation_collector.hpp>

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/group_probe.hpp>
 #include <weightscope/io/dtype.hpp>

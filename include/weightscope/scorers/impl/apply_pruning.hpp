@@ -13,6 +13,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/atomic_file.hpp>
 #include <weightscope/io/json_document.hpp>
 #include <weightscope/io/model.hpp>

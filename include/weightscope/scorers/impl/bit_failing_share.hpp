@@ -11,6 +11,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/evaluation_plan.hpp>

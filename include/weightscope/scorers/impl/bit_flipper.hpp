@@ -17,7 +17,7 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/bit_location.hpp>

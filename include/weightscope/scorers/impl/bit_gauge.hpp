@@ -14,7 +14,7 @@
 
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/io/printable.hpp>

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/bit_candidates.hpp>
 #include <weightscope/scorers/bit_failing_share.hpp>
 #include <weightscope/scorers/bit_failing_share_result.hpp>

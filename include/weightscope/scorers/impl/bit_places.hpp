@@ -11,7 +11,7 @@
 
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>

@@ -15,7 +15,7 @@
 
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/resume_file.hpp>
 #include <weightscope/scorers/bit_candidates.hpp>

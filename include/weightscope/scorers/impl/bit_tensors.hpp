@@ -19,7 +19,7 @@
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/counter_random.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/any_evaluator.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/bit_candidates.hpp>

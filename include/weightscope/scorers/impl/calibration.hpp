@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/plan.hpp>
 #include <weightscope/evaluators/resume_file.hpp>
 #include <weightscope/evaluators/token_rows.hpp>

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/explain.hpp>

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/scorers/group_blocks.hpp>

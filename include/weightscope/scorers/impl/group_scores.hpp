@@ -9,10 +9,10 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/group_family.hpp>
 #include <weightscope/scorers/group_scores.hpp>

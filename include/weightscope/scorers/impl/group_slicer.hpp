@@ -10,6 +10,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/group_blocks.hpp>
 #include <weightscope/scorers/group_family.hpp>

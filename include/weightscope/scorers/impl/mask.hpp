@@ -9,7 +9,7 @@
 #include <span>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/scorers/group_choice.hpp>
 #include <weightscope/scorers/mask.hpp>

@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/mixed.hpp>
 

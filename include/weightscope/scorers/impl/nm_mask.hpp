@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/matrix_layout.hpp>
 #include <weightscope/io/printable.hpp>
 #include <weightscope/scorers/group_choice.hpp>

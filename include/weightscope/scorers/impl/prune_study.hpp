@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
 #include <weightscope/io/model.hpp>

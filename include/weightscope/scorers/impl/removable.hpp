@@ -15,7 +15,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/counter_random.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/group_probe.hpp>
 #include <weightscope/io/printable.hpp>

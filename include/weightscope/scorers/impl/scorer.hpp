@@ -8,6 +8,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/matrix_source.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/importance.hpp>
 #include <weightscope/scorers/magnitude.hpp>
 #include <weightscope/scorers/random_baseline.hpp>
@@ -23,9 +24,9 @@ WEIGHTSCOPE_INLINE importance_result score_weights(const weight_source& weights,
 {
     switch (options.method) {
     case importance_method::taylor: return score_taylor(weights, shape, info, options.taylor);
-    case importance_method::taylor_2nd: return score_taylor_2nd<score_form::bound>(weights, shape, info, options.taylor_2nd, "taylor_2nd");
+    case importance_method::taylor_2nd: return score_taylor_2nd(taylor_2nd_form::bound, weights, shape, info, options.taylor_2nd, "taylor_2nd");
     case importance_method::taylor_2nd_signed:
-        return score_taylor_2nd<score_form::difference>(weights, shape, info, options.taylor_2nd, "taylor_2nd_signed");
+        return score_taylor_2nd(taylor_2nd_form::difference, weights, shape, info, options.taylor_2nd, "taylor_2nd_signed");
     case importance_method::wanda:
         require(shape.size() >= 2, "score_wanda(weights, info): weights have rank {}, expected 2 or more", shape.size());
         return score_wanda(matrix_of(weights, shape[0]), shape, info, options.wanda);

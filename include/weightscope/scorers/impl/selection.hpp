@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/scorers/group_family.hpp>
 #include <weightscope/scorers/selection.hpp>
 #include <weightscope/scorers/selection_items.hpp>

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluation.hpp>
 #include <weightscope/evaluators/group_probe.hpp>
 #include <weightscope/evaluators/noise.hpp>

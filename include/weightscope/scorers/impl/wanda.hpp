@@ -13,10 +13,10 @@
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/concepts.hpp>
 #include <weightscope/core/dispatch.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/large_vector.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/reduce.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/simd.hpp>
 #include <weightscope/io/activation_statistics.hpp>
 #include <weightscope/io/matrix_layout.hpp>

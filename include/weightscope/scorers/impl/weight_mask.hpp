@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/scalars.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/scorers/weight_mask.hpp>

@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/transpose.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/model.hpp>

@@ -15,10 +15,10 @@
 #include <weightscope/analyzers/low_rank.hpp>
 #include <weightscope/core/blas_threads.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/quantizers/allocation.hpp>
 #include <weightscope/quantizers/allocation_front.hpp>

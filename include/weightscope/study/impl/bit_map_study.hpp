@@ -19,9 +19,9 @@
 #include <weightscope/core/bit_layout.hpp>
 #include <weightscope/core/bit_set.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/work_list.hpp>
 #include <weightscope/io/bit_location.hpp>
 #include <weightscope/io/mapped_file.hpp>

@@ -12,9 +12,9 @@
 #include <weightscope/analyzers/compare_weights.hpp>
 #include <weightscope/analyzers/expected_seconds.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/schedule.hpp>
 #include <weightscope/core/work_list.hpp>
 #include <weightscope/io/duplicates.hpp>

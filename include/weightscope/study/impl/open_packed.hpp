@@ -17,6 +17,7 @@
 
 #include <weightscope/core/compiled.hpp>
 #include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>

@@ -15,7 +15,6 @@
 #include <nlohmann/json.hpp>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/model.hpp>
 #include <weightscope/io/printable.hpp>

@@ -11,10 +11,10 @@
 #include <weightscope/analyzers/compare_schemes.hpp>
 #include <weightscope/analyzers/scheme_difference_words.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/work_list.hpp>
 #include <weightscope/io/model.hpp>

@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/work_list.hpp>
 #include <weightscope/io/dtype.hpp>
 #include <weightscope/io/duplicates.hpp>

@@ -11,10 +11,10 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/evaluators/evaluator.hpp>
 #include <weightscope/evaluators/model_quality.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>

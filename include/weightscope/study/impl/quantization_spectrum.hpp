@@ -9,7 +9,6 @@
 #include <weightscope/analyzers/expected_seconds.hpp>
 #include <weightscope/analyzers/spectrum_effect.hpp>
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/matrix_source.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>

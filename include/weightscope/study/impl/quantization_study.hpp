@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include <weightscope/core/compiled.hpp>
-#include <weightscope/core/error.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/progress.hpp>
+#include <weightscope/core/require.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/core/work_list.hpp>
 #include <weightscope/io/model.hpp>
