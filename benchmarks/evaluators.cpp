@@ -15,6 +15,7 @@
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/process_evaluator.hpp>
 #include <weightscope/evaluators/weight_patch.hpp>
+#include <weightscope/io/safetensors.hpp>
 
 namespace {
 

@@ -28,7 +28,9 @@
 #include <weightscope/evaluators/differences.hpp>
 #include <weightscope/evaluators/gradient.hpp>
 #include <weightscope/evaluators/hessian_trace.hpp>
+#include <weightscope/evaluators/scratch_folder.hpp>
 #include <weightscope/evaluators/self_test.hpp>
+#include <weightscope/io/printable.hpp>
 #include <weightscope/io/safetensors.hpp>
 #include <weightscope/scorers/activation_collector.hpp>
 

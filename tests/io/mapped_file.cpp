@@ -18,6 +18,7 @@
 
 #include <weightscope/core/error.hpp>
 #include <weightscope/io/mapped_file.hpp>
+#include <weightscope/io/sigbus_guard.hpp>
 
 #include "../catch.hpp"
 #include "files.hpp"

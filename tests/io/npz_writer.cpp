@@ -9,6 +9,7 @@
 
 #include <zip.h>
 
+#include <weightscope/core/error.hpp>
 #include <weightscope/io/npz_writer.hpp>
 
 #include "../catch.hpp"

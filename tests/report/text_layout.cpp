@@ -62,6 +62,15 @@ TEST_CASE("a table gives its first column what the others leave, and drops the l
     CHECK(table.lines(24)[2] == "wte                 3844");
 }
 
+TEST_CASE("names that would look alike when cut take the place of figures, but for the first of them")
+{
+    const text_table table{.headings = {"layer", "kappa", "rank", "of"},
+                           .rows = {{"model.layers.10.self_attn.q_proj.weight", "12", "7", "768"}, {"model.layers.11.self_attn.q_proj.weight", "4", "6", "768"}}};
+    CHECK(table.lines(60)[2] == "model.layers.11.self_attn.q_proj.weight      4     6  768");
+    CHECK(table.lines(47)[1] == "model.layers.10.self_attn.q_proj.weight     12");
+    CHECK(table.lines(30)[1] == "model.l…n.q_proj.weight     12");
+}
+
 TEST_CASE("what a terminal would obey is shown instead")
 {
     CHECK(harmless("a\x1b[31mb\n\x07") == "a\\u{1b}[31mb\\u{a}\\u{7}");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <weightscope/analyzers/tap_spectra.hpp>
+#include <weightscope/core/random.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/report/weightwatcher.hpp>
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/core/error.hpp>
 #include <weightscope/core/xtensor.hpp>
 #include <weightscope/io/npz_writer.hpp>
 #include <weightscope/io/safetensors.hpp>

@@ -167,7 +167,7 @@ TEST_CASE("losses and spectra of a study stand in its tables, in its JSON and in
     CHECK(rows[1].ends_with(",,,,,,,,,,,,,,2.001,0.001,0.0002,8,0.03,0.875,,,,"));
     CHECK(rows[2].ends_with(",0.125,2,2.5,1.25,3,2.75,-0.25,0.5,10,,,12,0.25,,,,,,,,,,"));
     for (const std::string& row : rows)
-        CHECK(std::count(row.begin(), row.end(), ',') == 19 + 13 + 10 + (row.find('\x1b') != std::string::npos));
+        CHECK(std::count(row.begin(), row.end(), ',') == 19 + 13 + 11 + (row.find('\x1b') != std::string::npos));
 
     const chart picture = plot_spectrum_effects(study);
     CHECK(picture.name == "spectrum_effects");

@@ -156,21 +156,14 @@ public:
         if (pending_ + elements.size() > std::numeric_limits<std::uint32_t>::max())
             settle();
         pending_ += elements.size();
-        std::uint32_t* const even = tables_.data();
-        std::uint32_t* const odd = sizeof(Pattern) == 1 || often_equal(elements) ? even + patterns : even;
-        constexpr std::size_t together = sizeof(std::uint64_t) / sizeof(Pattern);
-        const std::size_t whole = elements.size() - elements.size() % together;
-        for (std::size_t i = 0; i < whole; i += together) {
-            std::uint64_t word;
-            std::memcpy(&word, elements.data() + i, sizeof word);
-#pragma GCC unroll 8
-            for (std::size_t j = 0; j < together; ++j) {
-                const auto pattern = static_cast<Pattern>(word >> (8 * sizeof(Pattern) * j));
-                ++(j % 2 ? odd : even)[pattern];
-            }
+        constexpr std::size_t piece = std::size_t{1} << 14;
+        for (; !elements.empty(); elements = elements.subspan(std::min(piece, elements.size()))) {
+            const auto next = elements.first(std::min(piece, elements.size()));
+            if (sizeof(Pattern) == 1 || often_equal(next))
+                add_to<2>(next);
+            else
+                add_to<1>(next);
         }
-        for (const Pattern element : elements.subspan(whole))
-            ++even[element];
     }
     // of all that was added
     const std::vector<std::uint64_t>& counts()
@@ -180,13 +173,32 @@ public:
     }
 
 private:
-    // in a sample
+    template <std::size_t Tables>
+    void add_to(std::span<const Pattern> elements)
+    {
+        std::uint32_t* const tables = tables_.data();
+        constexpr std::size_t together = sizeof(std::uint64_t) / sizeof(Pattern);
+        const std::size_t whole = elements.size() - elements.size() % together;
+        for (std::size_t i = 0; i < whole; i += together) {
+            std::uint64_t word;
+            std::memcpy(&word, elements.data() + i, sizeof word);
+#pragma GCC unroll 8
+            for (std::size_t j = 0; j < together; ++j) {
+                const auto pattern = static_cast<Pattern>(word >> (8 * sizeof(Pattern) * j));
+                ++tables[j % Tables * patterns + pattern];
+            }
+        }
+        for (const Pattern element : elements.subspan(whole))
+            ++tables[element];
+    }
+
+    // Neighbours among the first elements.
     static bool often_equal(std::span<const Pattern> elements)
     {
-        constexpr std::size_t pairs = 128, many = 8;
+        constexpr std::size_t sample = 256, many = 16;
         std::size_t equal = 0;
-        for (std::size_t i = 0, step = elements.size() / pairs; step > 1 && i < pairs; ++i)
-            equal += elements[i * step] == elements[i * step + 1];
+        for (std::size_t i = 1; i < std::min(sample, elements.size()); ++i)
+            equal += elements[i - 1] == elements[i];
         return equal >= many;
     }
 

@@ -23,8 +23,10 @@ inline std::vector<std::string> quality_cells(const model_quality& q, bool chang
     const bool broken = q.loss.exists() && std::fabs(q.loss.value) >= 1e6;
     const std::string error =
         changed && q.loss_change_error.exists() ? fmt::format(fmt::runtime(broken ? " ± {:.4g}" : " ± {:.4f}"), q.loss_change_error.value) : "";
+    const std::string divergence_error =
+        changed && q.outputs.kl_divergence_error.exists() ? fmt::format(" ± {:.2g}", q.outputs.kl_divergence_error.value) : "";
     return {short_figure(q.loss, broken ? "{:.4g}" : "{:.4f}"), changed ? short_figure(q.loss_change, broken ? "{:+.4g}" : "{:+.4f}") + error : "", short_figure(q.perplexity, "{:.4g}"),
-            cell(q.outputs.kl_divergence, "{:.4g}"),
+            cell(q.outputs.kl_divergence, "{:.4g}") + divergence_error,
             changed && q.outputs.top1_agreement.exists() ? fmt::format("{:.2f} %", 100 * q.outputs.top1_agreement.value) : cell(q.outputs.top1_agreement, "{}"),
             cell(q.outputs.mae, "{:.3g}"), cell(q.outputs.rmse, "{:.3g}"), cell(q.outputs.psnr_db, "{:.1f}"), cell(q.outputs.cosine, "{:.6f}")};
 }

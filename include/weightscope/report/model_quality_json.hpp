@@ -18,6 +18,7 @@ void for_each_figure(const model_quality& quality, F&& f)
     f("loss_change_error", quality.loss_change_error);
     f("perplexity", quality.perplexity);
     f("kl_divergence", quality.outputs.kl_divergence);
+    f("kl_divergence_error", quality.outputs.kl_divergence_error);
     f("top1_agreement", quality.outputs.top1_agreement);
     f("outputs_mae", quality.outputs.mae);
     f("outputs_rmse", quality.outputs.rmse);

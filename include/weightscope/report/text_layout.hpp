@@ -35,7 +35,7 @@ WEIGHTSCOPE_INLINE std::string padded(std::string_view text, std::size_t width, 
 WEIGHTSCOPE_INLINE std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
 // Rows under headings; the first column is text and takes what the others leave, the others are figures. Columns that find no
-// place are left out, the last one first.
+// place beside texts that can be told apart are left out, the last one first.
 struct text_table
 {
     std::vector<std::string> headings = {};

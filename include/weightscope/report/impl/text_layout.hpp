@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -110,6 +111,22 @@ WEIGHTSCOPE_INLINE std::vector<std::string> wrapped(std::string_view text, std::
     return lines;
 }
 
+// The least width, `least` or more, at which different texts of the first column still differ.
+inline std::size_t telling_width(const std::vector<std::vector<std::string>>& rows, std::size_t least, std::size_t longest)
+{
+    std::set<std::string_view> whole;
+    for (const auto& row : rows)
+        whole.insert(row[0]);
+    for (std::size_t width = least; width < longest; ++width) {
+        std::set<std::string> cut;
+        for (const std::string_view text : whole)
+            cut.insert(shortened(text, width));
+        if (cut.size() == whole.size())
+            return width;
+    }
+    return longest;
+}
+
 WEIGHTSCOPE_INLINE std::vector<std::string> text_table::lines(std::size_t width) const
 {
     constexpr std::size_t gap = 2, least_text = 16;
@@ -120,11 +137,13 @@ WEIGHTSCOPE_INLINE std::vector<std::string> text_table::lines(std::size_t width)
         for (const auto& row : rows)
             widths[column] = std::max(widths[column], display_width(row[column]));
     }
-    while (count < headings.size() && taken + gap + widths[count] + least_text <= width)
-        taken += gap + widths[count++];
     std::size_t longest = display_width(headings[0]);
     for (const auto& row : rows)
         longest = std::max(longest, display_width(row[0]));
+    const std::size_t telling = telling_width(rows, least_text, longest);
+    // figures give way to names that tell rows apart, but for the first of them
+    while (count < headings.size() && taken + gap + widths[count] + (count == 1 ? least_text : std::max(telling, least_text)) <= width)
+        taken += gap + widths[count++];
     widths[0] = std::min(longest, width - taken);
 
     const auto line = [&](const std::vector<std::string>& cells) {
