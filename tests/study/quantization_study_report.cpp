@@ -128,6 +128,7 @@ quantization_study_result measured()
         quality.loss_change_error = 0.0002;
         quality.perplexity = 8.0;
         quality.outputs.kl_divergence = 0.03;
+        quality.outputs.kl_divergence_error = 0.004;
         quality.outputs.top1_agreement = 0.875;
         quality.outputs.psnr_db = metric::missing("exact");
         study.variants[v].quality = quality;
@@ -162,10 +163,10 @@ TEST_CASE("losses and spectra of a study stand in its tables, in its JSON and in
         rows.push_back(line);
     REQUIRE(rows.size() == 7);
     CHECK(rows[0].find(",flushed_fraction,relative_spectral_error,stable_rank,stable_rank_after,stable_rank_ratio,alpha,") != std::string::npos);
-    CHECK(rows[0].ends_with(",subspace_gap,loss,loss_change,loss_change_error,perplexity,kl_divergence,top1_agreement,outputs_mae,outputs_rmse,"
-                            "outputs_psnr_db,outputs_cosine_similarity"));
-    CHECK(rows[1].ends_with(",,,,,,,,,,,,,,2.001,0.001,0.0002,8,0.03,0.875,,,,"));
-    CHECK(rows[2].ends_with(",0.125,2,2.5,1.25,3,2.75,-0.25,0.5,10,,,12,0.25,,,,,,,,,,"));
+    CHECK(rows[0].ends_with(",subspace_gap,loss,loss_change,loss_change_error,perplexity,kl_divergence,kl_divergence_error,top1_agreement,"
+                            "outputs_mae,outputs_rmse,outputs_psnr_db,outputs_cosine_similarity"));
+    CHECK(rows[1].ends_with(",,,,,,,,,,,,,,2.001,0.001,0.0002,8,0.03,0.004,0.875,,,,"));
+    CHECK(rows[2].ends_with(",0.125,2,2.5,1.25,3,2.75,-0.25,0.5,10,,,12,0.25,,,,,,,,,,,"));
     for (const std::string& row : rows)
         CHECK(std::count(row.begin(), row.end(), ',') == 19 + 13 + 11 + (row.find('\x1b') != std::string::npos));
 
