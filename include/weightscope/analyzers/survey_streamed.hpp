@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <weightscope/analyzers/bin_ranks.hpp>
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/analyzers/survey_moments.hpp>
 #include <weightscope/analyzers/survey_second_pass.hpp>
@@ -24,27 +25,20 @@ template <class T>
 class binned_values
 {
 public:
-    explicit binned_values(std::vector<std::uint64_t> counts) : counts_(std::move(counts))
-    {
-        std::uint64_t sum = 0, magnitude_sum = 0;
-        for (const std::uint64_t count : counts_)
-            ends_.push_back(sum += count);
-        for (std::uint32_t m = 0; m < finite_magnitude_bins; ++m)
-            magnitude_ends_.push_back(magnitude_sum += counts_[0x8000 + m] + counts_[0x7fff - m]);
-    }
+    explicit binned_values(std::vector<std::uint64_t> counts) : ranks_(std::move(counts)) {}
 
     // Marks the bins that the answers depend on.
     void plan(const element_questions& questions)
     {
-        const std::uint64_t n = ends_.back();
+        const std::uint64_t n = ranks_.total();
         if (n == 0)
             return;
         for (const double p : questions.percentiles)
             want_rank(rank_of(p, n));
         for (const double p : questions.magnitude_percentiles) {
             const percentile_rank rank = rank_of(p, n);
-            want_magnitude(position(magnitude_ends_, rank.below));
-            want_magnitude(position(magnitude_ends_, rank.above));
+            want_magnitude(ranks_.find_magnitude(rank.below).bin);
+            want_magnitude(ranks_.find_magnitude(rank.above).bin);
         }
         for (const double t : questions.thresholds)
             want_magnitude(magnitude_of_bin(bin_of<T>(t)));
@@ -61,8 +55,8 @@ public:
     {
         std::vector<wanted_bin> bins;
         for (const auto& entry : by_value_)
-            if (counts_[entry.first] > 0)
-                bins.push_back({entry.first, counts_[entry.first]});
+            if (ranks_.count(entry.first) > 0)
+                bins.push_back({entry.first, ranks_.count(entry.first)});
         return bins;
     }
 
@@ -77,43 +71,35 @@ public:
 
     double kth(std::uint64_t k) const
     {
-        const std::size_t bin = position(ends_, k);
+        const auto [bin, inside] = ranks_.find(k);
         const bin_magnitudes& found = by_value_.at(bin);
-        k -= before(ends_, bin);
-        return bin >= 0x8000 ? found.kth(k) : -found.kth(found.total() - 1 - k);  // the largest magnitude is the lowest
+        return bin >= 0x8000 ? found.kth(inside) : -found.kth(found.total() - 1 - inside);  // the largest magnitude is the lowest
     }
     double kth_magnitude(std::uint64_t k) const
     {
-        const std::size_t m = position(magnitude_ends_, k);
-        return by_magnitude_.at(m).kth(k - before(magnitude_ends_, m));
+        const auto [m, inside] = ranks_.find_magnitude(k);
+        return by_magnitude_.at(m).kth(inside);
     }
     std::uint64_t count_below(double x) const
     {
         const std::size_t bin = bin_of<T>(x);
         const bin_magnitudes& found = by_value_.at(bin);
-        return before(ends_, bin) + (bin >= 0x8000 ? found.count_below(x) : found.total() - found.count_at_most(-x));
+        return ranks_.before(bin) + (bin >= 0x8000 ? found.count_below(x) : found.total() - found.count_at_most(-x));
     }
     std::uint64_t count_at_most(double x) const
     {
         const std::size_t bin = bin_of<T>(x);
         const bin_magnitudes& found = by_value_.at(bin);
-        return before(ends_, bin) + (bin >= 0x8000 ? found.count_at_most(x) : found.total() - found.count_below(-x));
+        return ranks_.before(bin) + (bin >= 0x8000 ? found.count_at_most(x) : found.total() - found.count_below(-x));
     }
     std::uint64_t count_magnitude_at_most(double t) const
     {
         const std::size_t m = magnitude_of_bin(bin_of<T>(t));
-        return before(magnitude_ends_, m) + by_magnitude_.at(m).count_at_most(t);
+        return ranks_.magnitudes_before(m) + by_magnitude_.at(m).count_at_most(t);
     }
-    std::uint64_t total() const { return ends_.back(); }
-    std::uint64_t count_before_bin(std::size_t bin) const { return before(ends_, bin); }
+    const bin_ranks& ranks() const { return ranks_; }
 
 private:
-    static std::size_t position(const std::vector<std::uint64_t>& ends, std::uint64_t k)
-    {
-        return static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), k) - ends.begin());
-    }
-    static std::uint64_t before(const std::vector<std::uint64_t>& ends, std::size_t i) { return i == 0 ? 0 : ends[i - 1]; }
-
     void want(std::size_t bin) { by_value_.try_emplace(bin); }
     void want_magnitude(std::size_t m)
     {
@@ -123,7 +109,7 @@ private:
     }
     bin_range want_rank(const percentile_rank& rank)
     {
-        const std::size_t below = position(ends_, rank.below), above = position(ends_, rank.above);
+        const std::size_t below = ranks_.find(rank.below).bin, above = ranks_.find(rank.above).bin;
         want(below);
         want(above);
         return {range_of_bin<T>(below).lower, range_of_bin<T>(above).upper};
@@ -134,7 +120,7 @@ private:
             want(bin);
     }
 
-    std::vector<std::uint64_t> counts_, ends_, magnitude_ends_;
+    bin_ranks ranks_;
     std::map<std::size_t, bin_magnitudes> by_value_, by_magnitude_;
 };
 
@@ -165,7 +151,8 @@ template <class T>
 value_histogram histogram_of(const binned_values<T>& values, const value_moments& moments, std::size_t bins)
 {
     value_histogram histogram;
-    if (values.total() == 0)
+    const bin_ranks& ranks = values.ranks();
+    if (ranks.total() == 0)
         return histogram;
     histogram.edges = {moments.min};
     std::uint64_t before = 0;
@@ -174,13 +161,13 @@ value_histogram histogram_of(const binned_values<T>& values, const value_moments
         const auto [first_bin, edge] = nearest_edge<T>(even);
         if (!(edge > histogram.edges.back() && edge < moments.max))
             continue;
-        const std::uint64_t below = values.count_before_bin(first_bin);
+        const std::uint64_t below = ranks.before(first_bin);
         histogram.edges.push_back(edge);
         histogram.counts.push_back(below - before);
         before = below;
     }
     histogram.edges.push_back(moments.max);
-    histogram.counts.push_back(values.total() - before);
+    histogram.counts.push_back(ranks.total() - before);
     return histogram;
 }
 

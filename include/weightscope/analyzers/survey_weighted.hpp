@@ -215,6 +215,29 @@ private:
     std::uint64_t pending_ = 0;
 };
 
+// From how often each pattern of a type occurs, of which decoded(pattern) is the value.
+template <class Decoded>
+element_survey survey_counts(std::span<const std::uint64_t> counts, const Decoded& decoded, double min_normal, const element_questions& questions)
+{
+    value_census census;
+    std::vector<value_count> values;
+    values.reserve(counts.size());
+    const auto take = [&](std::size_t pattern) {
+        if (counts[pattern] == 0)
+            return;
+        const double value = decoded(pattern);
+        if (take_census(census, value, counts[pattern], min_normal))
+            values.push_back({value, counts[pattern]});
+    };
+    for (std::size_t i = counts.size(); i-- > counts.size() / 2;)  // floating-point numbers ascend in this order
+        take(i);
+    for (std::size_t i = 0; i < counts.size() / 2; ++i)
+        take(i);
+    if (!std::is_sorted(values.begin(), values.end(), [](const value_count& a, const value_count& b) { return a.value < b.value; }))
+        sort_ascending(values);
+    return survey_values(census, std::move(values), questions);
+}
+
 // One pass over a type of 8 or 16 bits.
 template <std::unsigned_integral Pattern>
 element_survey survey_by_patterns(const weight_source& weights, const element_questions& questions)
@@ -237,20 +260,7 @@ element_survey survey_by_patterns(const weight_source& weights, const element_qu
     std::iota(codes.begin(), codes.end(), Pattern{0});
     std::vector<double> decoded(patterns);
     weights.read_double(codes.data(), 0, patterns, decoded.data());
-
-    value_census census;
-    std::vector<value_count> values;
-    const auto take = [&](std::size_t pattern) {
-        if (counts[pattern] && take_census(census, decoded[pattern], counts[pattern], weights.min_normal))
-            values.push_back({decoded[pattern], counts[pattern]});
-    };
-    for (std::size_t i = patterns; i-- > patterns / 2;)  // floating-point numbers ascend in this order
-        take(i);
-    for (std::size_t i = 0; i < patterns / 2; ++i)
-        take(i);
-    if (!std::is_sorted(values.begin(), values.end(), [](const value_count& a, const value_count& b) { return a.value < b.value; }))
-        sort_ascending(values);
-    return survey_values(census, std::move(values), questions);
+    return survey_counts(counts, [&](std::size_t pattern) { return decoded[pattern]; }, weights.min_normal, questions);
 }
 
 }  // namespace weightscope::detail

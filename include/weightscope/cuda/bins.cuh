@@ -12,29 +12,46 @@ namespace weightscope::detail {
 
 using device_count = unsigned long long;  // what devices add to in one step
 
-// The bins [first, first + count) of a histogram, two counters in a word. A counter that reaches 2^15 gives that much to the total
-// at once: until that is done the other threads of the block can add no more than 2^10, so that none runs over into its neighbour.
+// The bins [first, first + count) of a histogram, two counters in a word. The thread that takes a counter to 2^15 gives that much to the
+// total; those that come after it wait until that is done, so that each of up to 1024 threads adds no more than what it has under way, and
+// no counter runs over into its neighbour. What is not counted goes to a word that each lane has for itself, which costs less than to
+// branch around it.
 class shared_bins
 {
 public:
+    static constexpr unsigned spare_words = 32;
+
     __device__ shared_bins(unsigned first, unsigned count, device_count* totals)
         : words_(launched_shared<unsigned>()), first_(first), count_(count), totals_(totals)
     {
-        for (unsigned i = threadIdx.x; i < count_ / 2; i += blockDim.x)
+        for (unsigned i = threadIdx.x; i < count_ / 2 + spare_words; i += blockDim.x)
             words_[i] = 0;
         __syncthreads();
     }
 
-    __device__ void add(unsigned bin) const
+    // Adds those of up to 16 numbers for which counted(i) says so.
+    template <unsigned Count, class Bin, class Counted>
+    __device__ void add(const Bin& bin, const Counted& counted) const
     {
-        const unsigned place = bin - first_;
-        if (place >= count_)
+        static_assert(Count <= 16);
+        unsigned before[Count];
+        unrolled<Count>([&](unsigned i) {
+            const unsigned place = bin(i) - first_, at = counted(i) && place < count_ ? place : count_ + 2 * (threadIdx.x % spare_words);
+            before[i] = atomicAdd(words_ + at / 2, 1u << at % 2 * 16) >> at % 2 * 16 & 0xffffu;
+        });
+        unsigned most = 0;
+        unrolled<Count>([&](unsigned i) { most = before[i] > most ? before[i] : most; });
+        if (most < half - 1)
             return;
-        const unsigned shift = place % 2 * 16, old = atomicAdd(words_ + place / 2, 1u << shift) >> shift & 0xffffu;
-        if (old == half - 1) {
-            atomicSub(words_ + place / 2, half << shift);
-            atomicAdd(totals_ + bin, device_count{half});
-        }
+        const auto reached = [&](unsigned i) { return before[i] >= half - 1 && counted(i) && bin(i) - first_ < count_; };
+        unrolled<Count>([&](unsigned i) {
+            if (reached(i) && before[i] == half - 1)
+                give_half(bin(i));
+        });
+        unrolled<Count>([&](unsigned i) {  // after it has given, since others may wait for that
+            if (reached(i))
+                wait_for_half(bin(i) - first_);
+        });
     }
 
     // All threads of the block are done adding.
@@ -55,6 +72,19 @@ public:
 private:
     static constexpr unsigned half = 1u << 15;
 
+    __device__ void give_half(unsigned bin) const
+    {
+        const unsigned place = bin - first_;
+        atomicSub(words_ + place / 2, half << place % 2 * 16);
+        atomicAdd(totals_ + bin, device_count{half});
+    }
+    __device__ void wait_for_half(unsigned place) const
+    {
+        const volatile unsigned* word = words_ + place / 2;
+        while ((*word >> place % 2 * 16 & half) != 0)
+            continue;
+    }
+
     unsigned* words_;
     unsigned first_, count_;
     device_count* totals_;
@@ -64,35 +94,32 @@ private:
 struct bin_parts
 {
     unsigned parts = 1, bins = 65536;
-    std::size_t shared_bytes = 2 * std::size_t{65536};
+
+    [[nodiscard]] std::size_t shared_bytes() const { return 2 * std::size_t{bins} + shared_bins::spare_words * sizeof(unsigned); }
 };
 
 [[nodiscard]] inline bin_parts bin_parts_for(std::size_t shared_bytes_of_block)
 {
     bin_parts result;
-    while (result.shared_bytes > shared_bytes_of_block && result.bins > 2) {
+    while (result.shared_bytes() > shared_bytes_of_block && result.bins > 2) {
         result.parts *= 2;
         result.bins /= 2;
-        result.shared_bytes /= 2;
     }
     return result;
 }
 
-// How often each pattern of 16 bits occurs. Zeros, of which pruned tensors are full, never meet in one counter.
+// How often each pattern of 16 bits but 0 occurs: zeros, of which pruned tensors are full, would all meet in one counter, and are what is left.
 template <class Pattern>
 __global__ void __launch_bounds__(1024, 1) count_patterns_16(strided_numbers<Pattern> w, unsigned bins, device_count* totals)
 {
     const shared_bins counters(blockIdx.y * bins, bins, totals);
-    unsigned zeros = 0;
-    visit_numbers(w, [&](Pattern pattern, std::size_t) {
-        if (pattern == 0)
-            ++zeros;
-        else
-            counters.add(pattern);
-    });
+    const auto add = [&]<unsigned Count>(const Pattern(&patterns)[Count]) {
+        counters.add<Count>([&](unsigned i) { return unsigned{patterns[i]}; }, [&](unsigned i) { return patterns[i] != 0; });
+    };
+    visit_packs(
+        w, [&](const number_pack<Pattern>& pack, std::size_t) { add(pack.values); },
+        [&](Pattern pattern, std::size_t) { add({pattern}); });
     counters.finish();
-    if (blockIdx.y == 0 && zeros > 0)
-        atomicAdd(totals, device_count{zeros});
 }
 
 // Patterns of 8 bits: eight tables, so that lanes seldom meet.

@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, gro
         codec.know_tensor(tensor_range::number_of(range->high));
     const group_slabs slabs(groups);
     const unsigned own = lane / slabs.lanes, first_lane = own * slabs.lanes, end_lane = slabs.lanes == 32 ? first_lane + 1 : first_lane + slabs.lanes;
-    device_error_sums sums = device_error_sums::none();
+    error_tally<real> tally;
     for (std::size_t slab = blockIdx.x; slab < slabs.count; slab += gridDim.x) {
         const std::size_t band = slab / slabs.per_row, first = (slab - band * slabs.per_row) * slabs.abreast;
         const std::size_t top = band * groups.height, left = first * groups.size, g = band * groups.per_row + first + own;
@@ -98,9 +98,7 @@ __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, gro
         if (!known) {
             real low = bits_as<float>(0x7f800000u), high = -low;
             visit_slab<real>(place, w.row_stride, rows, cols, [&](const fetched_weight<real>& weight, std::size_t, std::size_t) {
-                const real x = weight.value, key = codec.by_magnitude() && x < 0 ? -x : x;
-                low = key < low ? key : low;
-                high = key > high ? key : high;
+                codec.widen(weight.value, low, high);
             });
             if (slabs.lanes == 32) {
                 low = team_min<32>(low);
@@ -113,8 +111,8 @@ __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, gro
             if (own < abreast) {
                 for (unsigned warp = 0; warp < warps; ++warp)
                     for (unsigned l = first_lane; l < end_lane; ++l) {
-                        low = lows[32 * warp + l] < low ? lows[32 * warp + l] : low;
-                        high = highs[32 * warp + l] > high ? highs[32 * warp + l] : high;
+                        low = smaller(low, lows[32 * warp + l]);
+                        high = larger(high, highs[32 * warp + l]);
                     }
                 step = codec.step_for(low, high);
                 if (steps && threadIdx.x == first_lane)
@@ -122,18 +120,17 @@ __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, gro
             }
         }
         visit_slab<real>(place, w.row_stride, rows, cols, [&](const fetched_weight<real>& weight, std::size_t row, std::size_t col) {
+            tally.count(1);  // here the sums of threads are not all of one group
             const std::size_t at = (top + row) * groups.cols + left + col;
-            const decoded_weight value = codec.decode(weight.value, step, at);
-            sums.add(weight, value);
+            const decoded_weight<real> value = codec.decode(weight.value, step, at);
+            tally.add(weight, value);
             if (decoded)
                 decoded[at] = weight.finite ? static_cast<float>(value.value) : 0;
         });
-        if (of_groups) {
-            store_slab_sums(sums, slabs.lanes, abreast, memory, of_groups + band * groups.per_row + first);
-            sums = device_error_sums::none();
-        }
+        if (of_groups)
+            store_slab_sums(tally.take(), slabs.lanes, abreast, memory, of_groups + band * groups.per_row + first);
     }
-    sums = block_sums(sums, memory);
+    const device_error_sums sums = block_sums(tally.take(), memory);
     if (threadIdx.x == 0)
         partials[blockIdx.x] = sums;
 }
@@ -147,12 +144,14 @@ __global__ void __launch_bounds__(128) simulate_rows(strided_numbers<T> w, group
     __shared__ device_error_sums memory[32];
     for (std::size_t row = blockIdx.x; row < groups.rows; row += gridDim.x) {
         const typename Codec::step* of_row = steps + row / groups.height * groups.per_row;
-        device_error_sums sums = device_error_sums::none();
+        error_tally<real> tally;
         for (std::size_t col = threadIdx.x; col < groups.cols; col += blockDim.x) {
             const fetched_weight<real> weight = fetch<real>(w.data + row * w.row_stride + col);
-            sums.add(weight, codec.decode(weight.value, of_row[col / groups.size], row * groups.cols + col));
+            tally.add(weight, codec.decode(weight.value, of_row[col / groups.size], row * groups.cols + col));
         }
-        sums = block_sums(sums, memory);
+        if (threadIdx.x == 0)
+            tally.count(groups.cols);
+        const device_error_sums sums = block_sums(tally.take(), memory);
         if (threadIdx.x == 0)
             of_rows[row] = sums;
     }

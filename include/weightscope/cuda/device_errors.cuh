@@ -44,28 +44,56 @@ struct device_error_sums
         clipped_count += other.clipped_count;
         flushed_count += other.flushed_count;
     }
+};
 
-    // a weight and what it is decoded to
-    template <class Real>
-    __device__ void add(const fetched_weight<Real>& weight, const decoded_weight& decoded)
+// What one thread adds up over fewer than 2^32 weights, with as few operations for each as will do.
+template <class Real>
+class error_tally
+{
+public:
+    __device__ void add(const fetched_weight<Real>& weight, const decoded_weight<Real>& decoded)
     {
-        if (!weight.finite) {
-            ++non_finite_count;
-            return;
-        }
+        const Real value = weight.finite ? decoded.value : 0;
         const auto w = static_cast<double>(weight.value);
-        const double e = w - decoded.value, size = fabs(e), magnitude = fabs(w);
-        signal += w * w;
-        squared_error += e * e;
-        absolute_error += size;
-        error += e;
-        signal_error += w * e;
-        max_error = size > max_error ? size : max_error;
-        max_magnitude = magnitude > max_magnitude ? magnitude : max_magnitude;
-        ++count;
-        clipped_count += decoded.clipped;
-        flushed_count += device_count{decoded.value == 0 && w != 0};
+        const double e = w - static_cast<double>(value);
+        signal_ += w * w;
+        squared_error_ += e * e;
+        absolute_error_ += fabs(e);
+        error_ += e;
+        signal_error_ += w * e;
+        largest_error_ = fabs(e) > fabs(largest_error_) ? e : largest_error_;
+        largest_ = larger(largest_, magnitude_of(weight.value));
+        non_finite_ += !weight.finite;
+        clipped_ += weight.finite && decoded.clipped;
+        flushed_ += value == 0 && weight.value != 0;
     }
+
+    // That so many weights were added, by this thread or by others whose tallies will meet this one.
+    __device__ void count(std::size_t weights) { count_ += weights; }
+
+    // and begins anew
+    __device__ device_error_sums take()
+    {
+        const device_error_sums sums{.signal = signal_,
+                                     .squared_error = squared_error_,
+                                     .absolute_error = absolute_error_,
+                                     .error = error_,
+                                     .signal_error = signal_error_,
+                                     .max_error = fabs(largest_error_),
+                                     .max_magnitude = static_cast<double>(largest_),
+                                     .count = count_ - non_finite_,  // modulo 2^64: of all threads together it is right
+                                     .non_finite_count = non_finite_,
+                                     .clipped_count = clipped_,
+                                     .flushed_count = flushed_};
+        *this = {};
+        return sums;
+    }
+
+private:
+    double signal_ = 0, squared_error_ = 0, absolute_error_ = 0, error_ = 0, signal_error_ = 0, largest_error_ = 0;
+    Real largest_ = 0;
+    device_count count_ = 0;
+    unsigned non_finite_ = 0, clipped_ = 0, flushed_ = 0;
 };
 
 // Those of the lanes of a team; every lane gets them.

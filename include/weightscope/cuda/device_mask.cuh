@@ -78,7 +78,7 @@ inline device_cut find_cut_on_device(const device_importance& scores, std::size_
         shift -= 16;
         check_cuda(cudaMemsetAsync(totals, 0, found.size() * sizeof(device_count), scores.stream), "cudaMemsetAsync");
         launch(count_digits<double>, "count_digits",
-               {.grid = dim3(blocks, parts.parts), .threads = threads, .shared_bytes = parts.shared_bytes, .stream = scores.stream}, numbers, shift, prefix,
+               {.grid = dim3(blocks, parts.parts), .threads = threads, .shared_bytes = parts.shared_bytes(), .stream = scores.stream}, numbers, shift, prefix,
                parts.bins, totals, totals + digits);
         copy_to_host(static_cast<const device_count*>(totals), std::span(found), scores.stream);
         check_cuda(cudaStreamSynchronize(scores.stream), "cudaStreamSynchronize");

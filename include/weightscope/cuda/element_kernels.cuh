@@ -9,6 +9,7 @@
 
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/cuda/bins.cuh>
+#include <weightscope/cuda/exact_division.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/visit.cuh>
 
@@ -21,6 +22,17 @@ __host__ __device__ inline std::int32_t ordered_of_bits(std::uint32_t bits)
 {
     const auto value = static_cast<std::int32_t>(bits);
     return value ^ ((value >> 31) & 0x7fffffff);
+}
+
+__host__ __device__ inline bool is_finite(std::uint32_t bits)
+{
+    return (bits & 0x7fffffffu) < float_infinity_bits;
+}
+
+// Neither zero nor subnormal nor infinite nor NaN.
+__host__ __device__ inline bool is_normal(std::uint32_t bits)
+{
+    return (bits & 0x7fffffffu) - float_least_normal_bits < float_infinity_bits - float_least_normal_bits;
 }
 
 // What one block adds up over the floats that it sees: power sums about a shift, extremes of the finite ones, census.
@@ -50,21 +62,7 @@ __global__ void __launch_bounds__(1024, 1) survey_floats(strided_numbers<std::ui
     double s1 = 0, s2 = 0, s3 = 0, s4 = 0, sum_magnitude = 0;
     std::int32_t low = 0x7fffffff, high = -0x7fffffff - 1;
     unsigned nan = 0, positive_infinity = 0, negative_infinity = 0, subnormal = 0, zero = 0, negative_zero = 0;
-    visit_numbers(w, [&](std::uint32_t bits, std::size_t) {
-        const std::uint32_t magnitude = bits & 0x7fffffffu;
-        if (magnitude >= float_infinity_bits) {
-            nan += magnitude > float_infinity_bits;
-            positive_infinity += bits == float_infinity_bits;
-            negative_infinity += magnitude == float_infinity_bits && bits != magnitude;
-            return;
-        }
-        if (WithBins && magnitude != 0)
-            counters.add(bits >> 16);
-        if (!sums_too)
-            return;
-        zero += magnitude == 0;
-        negative_zero += magnitude == 0 && bits != 0;
-        subnormal += magnitude != 0 && magnitude < float_least_normal_bits;
+    const auto sum = [&](std::uint32_t bits) {
         const std::int32_t ordered = ordered_of_bits(bits);
         low = ordered < low ? ordered : low;
         high = ordered > high ? ordered : high;
@@ -74,7 +72,32 @@ __global__ void __launch_bounds__(1024, 1) survey_floats(strided_numbers<std::ui
         s3 += square * d;
         s4 += square * square;
         sum_magnitude += fabs(x);
-    });
+    };
+    const auto sum_any = [&](std::uint32_t bits) {
+        const std::uint32_t magnitude = bits & 0x7fffffffu;
+        if (magnitude >= float_infinity_bits) {
+            nan += magnitude > float_infinity_bits;
+            positive_infinity += bits == float_infinity_bits;
+            negative_infinity += magnitude == float_infinity_bits && bits != magnitude;
+            return;
+        }
+        zero += magnitude == 0;
+        negative_zero += magnitude == 0 && bits != 0;
+        subnormal += magnitude != 0 && magnitude < float_least_normal_bits;
+        sum(bits);
+    };
+    const auto add = [&]<unsigned Count>(const std::uint32_t(&numbers)[Count]) {
+        if (WithBins)
+            counters.add<Count>([&](unsigned i) { return numbers[i] >> 16; }, [&](unsigned i) { return is_finite(numbers[i]) && (numbers[i] & 0x7fffffffu) != 0; });
+        if (!sums_too)
+            return;
+        bool usual = true;
+        unrolled<Count>([&](unsigned i) { usual = usual && is_normal(numbers[i]); });
+        unrolled<Count>([&](unsigned i) { usual ? sum(numbers[i]) : sum_any(numbers[i]); });
+    };
+    visit_packs(
+        w, [&](const number_pack<std::uint32_t>& pack, std::size_t) { add(pack.values); },
+        [&](std::uint32_t bits, std::size_t) { add({bits}); });
     if (WithBins)
         counters.finish();
     if (!sums_too)
@@ -121,22 +144,22 @@ __global__ void __launch_bounds__(1024, 1) resolve_floats(strided_numbers<std::u
         if (run > 0)
             atomicAdd(tables + slots[last >> 16] * std::size_t{low_numbers} + (last & 0xffffu), run);
     };
+    const exact_divisor divisor(scale);
     visit_numbers(w, [&](std::uint32_t bits, std::size_t) {
-        if ((bits & 0x7fffffffu) >= float_infinity_bits)
+        if (!is_finite(bits))
             return;
         const unsigned bin = bits >> 16;
         if ((wanted[bin / 32] >> bin % 32 & 1u) != 0) {
-            if (run > 0 && bits == last) {
-                ++run;
-            } else {
+            if (bits != last) {
                 settle();
                 last = bits;
-                run = 1;
+                run = 0;
             }
+            ++run;
         }
         if constexpr (WithErrors) {
             const double x = static_cast<double>(bits_as<float>(bits));
-            const double error = __dsub_rn(x, __dmul_rn(rint(__ddiv_rn(x, scale)), scale));
+            const double error = rounding_error(x, divisor);
             squared += error * error;
             absolute += fabs(error);
             signal += x * error;

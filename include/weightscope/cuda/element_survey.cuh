@@ -35,32 +35,22 @@ template <class T>
 element_survey survey_patterns(const device_view<T>& view, const element_questions& questions, cuda_workspace& workspace)
 {
     using pattern = typename T::bits_type;
-    const std::vector<std::uint64_t> counts = pattern_counts_of(view, workspace);
-    value_census census;
-    std::vector<value_count> values;
-    for (std::size_t code = 0; code < counts.size(); ++code) {
-        const auto value = static_cast<double>(static_cast<float>(T::from_bits(static_cast<pattern>(code))));
-        if (counts[code] > 0 && take_census(census, value, counts[code], static_cast<double>(T::min_normal)))
-            values.push_back({value, counts[code]});
-    }
-    std::stable_sort(values.begin(), values.end(), [](const value_count& a, const value_count& b) {
-        return a.value < b.value || (a.value == b.value && std::signbit(a.value) && !std::signbit(b.value));  // as the patterns ascend
-    });
-    return survey_values(census, std::move(values), questions);
+    const auto decoded = [](std::size_t code) { return static_cast<double>(static_cast<float>(T::from_bits(static_cast<pattern>(code)))); };
+    return survey_counts(pattern_counts_of(view, workspace), decoded, static_cast<double>(T::min_normal), questions);
 }
 
 inline element_survey survey_floats_of(const device_view<float>& view, const element_questions& questions, cuda_workspace& workspace)
 {
     const bool ordered = questions.outliers || questions.histogram_bins || !questions.percentiles.empty()
                       || !questions.magnitude_percentiles.empty() || !questions.thresholds.empty();
-    const first_pass_result first = first_pass(view, ordered, workspace);
-    binned_values<float> bins(first.bin_counts);
+    first_pass_result first = first_pass(view, ordered, workspace);
+    binned_values<float> bins(std::move(first.bin_counts));
     if (ordered)
         bins.plan(questions);
     const double levels = questions.quantization_bits ? symmetric_levels(questions.quantization_bits) : 0;
     element_survey begun{.census = first.census, .moments = first.moments};
     begun.quantization.scale = levels > 0 ? begun.max_magnitude() / levels : 0;
-    resolved_bins values(first.bin_counts);
+    resolved_bins values(bins.ranks());
     second_pass(view, bins.wanted_bins(), begun.quantization, values, workspace);
 
     element_survey survey;

@@ -11,6 +11,7 @@
 
 #include <weightscope/core/scalar_format.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/cuda/exact_division.cuh>
 #include <weightscope/cuda/plain_codec.cuh>
 #include <weightscope/quantizers/element_grid.hpp>
 #include <weightscope/quantizers/grid_numbers.hpp>
@@ -28,17 +29,18 @@ struct grid_codec
     using real = float;
     struct step
     {
-        float scale, multiplier, divisor;
+        float scale;
+        double factor;  // what a weight is multiplied with: the multiplier that the rules ask for, or 1 / divisor
     };
 
     grid_numbers numbers;
     grid_rounding rounding;
-    bool divides = true, two_levels = false;
+    bool two_levels = false;
     float global_range = 1;  // of a tensor whose scale is 1
     float values[16] = {}, thresholds[15] = {};  // of a table
 
     explicit grid_codec(const scheme& options)
-        : numbers(options), rounding(rounding_of(options)), divides(!options.rules.reciprocal && options.rules.base < scale_base::power_floor),
+        : numbers(options), rounding(rounding_of(options)),
           two_levels(options.rules.global != global_scale::none), global_range(format_of(options.grid).largest * float8_e4m3::max_finite)
     {
         std::copy(nf4_values.begin(), nf4_values.end(), values);
@@ -46,6 +48,13 @@ struct grid_codec
     }
 
     __host__ __device__ bool by_magnitude() const { return true; }
+    // A range that takes in one more weight.
+    __device__ void widen(float x, float& low, float& high) const
+    {
+        const float key = magnitude_of(x);
+        low = smaller(low, key);
+        high = larger(high, key);
+    }
     // The largest magnitude of the tensor decides the scale of its scales.
     __device__ void know_tensor(float magnitude)
     {
@@ -103,21 +112,18 @@ struct grid_codec
     }
     __device__ void set_factors(float scale, step& s) const
     {
-        if (numbers.rules.reciprocal) {
-            s.multiplier = scale == 0 && !numbers.reciprocal_of_zero ? 0 : __fdiv_rn(1, scale);
-            s.divisor = 1;
-        } else {
-            s.multiplier = 1;
-            s.divisor = scale == 0 ? 1 : scale;
-        }
+        if (numbers.rules.reciprocal)
+            s.factor = static_cast<double>(scale == 0 && !numbers.reciprocal_of_zero ? 0 : __fdiv_rn(1, scale));
+        else
+            s.factor = __ddiv_rn(1, static_cast<double>(scale == 0 ? 1 : scale));
     }
 
     __device__ step step_for(float, float high) const
     {
-        step s{1, 1, 1};
+        step s{1, 1};
         if (numbers.base >= scale_base::power_floor) {
             s.scale = power_for(high);
-            s.multiplier = __fdiv_rn(1, s.scale);
+            s.factor = static_cast<double>(__fdiv_rn(1, s.scale));
             return s;
         }
         const auto least = static_cast<float>(numbers.rules.least_scale), zero_scale = static_cast<float>(numbers.rules.zero_scale);
@@ -154,8 +160,7 @@ struct grid_codec
             else
                 t = rounded(t);
             const float free = t;
-            t = t < rounding.lowest ? rounding.lowest : t;
-            t = t > rounding.highest ? rounding.highest : t;
+            t = smaller(larger(t, rounding.lowest), rounding.highest);
             clipped = t != free;
             return t;
         } else if constexpr (Kind == grid_kind::floating) {
@@ -175,12 +180,12 @@ struct grid_codec
         }
     }
 
-    __device__ decoded_weight decode(float w, const step& s, std::size_t) const { return decode_nearest(w, s); }
-    __device__ decoded_weight decode_nearest(float w, const step& s) const
+    __device__ decoded_weight<float> decode(float w, const step& s, std::size_t) const { return decode_nearest(w, s); }
+    __device__ decoded_weight<float> decode_nearest(float w, const step& s) const
     {
         bool clipped = false;
-        const float level = level_of(divides ? __fdiv_rn(w, s.divisor) : __fmul_rn(w, s.multiplier), clipped);
-        return {static_cast<double>(__fmul_rn(level, s.scale)), clipped};
+        const float level = level_of(quotient_of(w, s.factor), clipped);
+        return {__fmul_rn(level, s.scale), clipped};
     }
 };
 

@@ -17,6 +17,32 @@ struct group_grid
     std::size_t rows = 0, cols = 0, size = 1, height = 1, per_row = 1, count = 0;
 };
 
+// Where the groups first, first + step, first + 2 step... are: one division where the way begins, none on it.
+struct group_walk
+{
+    std::size_t g, row, of_row;  // of_row: which of its row's groups
+
+    __device__ group_walk(const group_grid& groups, std::size_t first, std::size_t step)
+        : g(first), row(first / groups.per_row), of_row(first - row * groups.per_row), step_(step), rows_(step / groups.per_row),
+          groups_(step - rows_ * groups.per_row), per_row_(groups.per_row)
+    {
+    }
+
+    __device__ void advance()
+    {
+        g += step_;
+        row += rows_;
+        of_row += groups_;
+        if (of_row >= per_row_) {
+            of_row -= per_row_;
+            ++row;
+        }
+    }
+
+private:
+    std::size_t step_, rows_, groups_, per_row_;
+};
+
 template <class Real, class T>
 __device__ fetched_weight<Real> fetch(const T* place)
 {

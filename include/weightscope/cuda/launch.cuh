@@ -4,6 +4,7 @@
 #include <weightscope/cuda/error.cuh>
 
 #include <cstddef>
+#include <math.h>
 #include <utility>
 
 namespace weightscope::detail {
@@ -61,23 +62,33 @@ __device__ T team_sum(T value)
     return value;
 }
 
+template <class T>
+__device__ T smaller(T a, T b)
+{
+    return b < a ? b : a;
+}
+template <class T>
+__device__ T larger(T a, T b)
+{
+    return b > a ? b : a;
+}
+// One operation for floats, where zeros of either sign are the same and NaN is the smaller and the larger of nothing.
+__device__ inline float smaller(float a, float b) { return fminf(a, b); }
+__device__ inline float larger(float a, float b) { return fmaxf(a, b); }
+
 template <int Width, class T>
 __device__ T team_max(T value)
 {
-    for (int lanes = Width / 2; lanes > 0; lanes /= 2) {
-        const T other = __shfl_xor_sync(whole_warp, value, lanes, Width);
-        value = other > value ? other : value;
-    }
+    for (int lanes = Width / 2; lanes > 0; lanes /= 2)
+        value = larger(value, __shfl_xor_sync(whole_warp, value, lanes, Width));
     return value;
 }
 
 template <int Width, class T>
 __device__ T team_min(T value)
 {
-    for (int lanes = Width / 2; lanes > 0; lanes /= 2) {
-        const T other = __shfl_xor_sync(whole_warp, value, lanes, Width);
-        value = other < value ? other : value;
-    }
+    for (int lanes = Width / 2; lanes > 0; lanes /= 2)
+        value = smaller(value, __shfl_xor_sync(whole_warp, value, lanes, Width));
     return value;
 }
 

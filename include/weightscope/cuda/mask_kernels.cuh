@@ -31,10 +31,9 @@ __global__ void __launch_bounds__(1024, 1) count_digits(strided_numbers<Real> sc
     unsigned nan = 0;
     visit_numbers(scores, [&](Real score, std::size_t) {
         const score_word word = word_of_score(score);
-        if (word == no_score)
-            ++nan;
-        else if (shift == 48 || word >> (shift + 16) == prefix)
-            counters.add(static_cast<unsigned>(word >> shift & 0xffffu));
+        nan += word == no_score;
+        counters.template add<1>([&](unsigned) { return static_cast<unsigned>(word >> shift & 0xffffu); },
+                                 [&](unsigned) { return word != no_score && (shift == 48 || word >> (shift + 16) == prefix); });
     });
     counters.finish();
     if (blockIdx.y == 0 && nan > 0)

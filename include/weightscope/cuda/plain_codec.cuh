@@ -9,6 +9,8 @@
 
 #include <weightscope/core/counter_random.hpp>
 #include <weightscope/core/scalars.hpp>
+#include <weightscope/cuda/exact_division.cuh>
+#include <weightscope/cuda/launch.cuh>
 #include <weightscope/quantizers/scheme.hpp>
 
 namespace weightscope::detail {
@@ -20,34 +22,51 @@ __device__ inline double product(double a, double b) { return __dmul_rn(a, b); }
 __device__ inline float to_integer(float x) { return rintf(x); }
 __device__ inline double to_integer(double x) { return rint(x); }
 
+__device__ inline float magnitude_of(float x) { return fabsf(x); }
+__device__ inline double magnitude_of(double x) { return fabs(x); }
+
 // A weight that is decoded, and whether it lay beyond the codes.
+template <class Real>
 struct decoded_weight
 {
-    double value;
+    Real value;
     bool clipped;
 };
 
-// Schemes of plain integer codes. Real is float, or double where the scale is f64.
 template <class Real>
+struct plain_step
+{
+    Real scale, lowest, highest;  // levels q - z
+    double reciprocal;            // of the scale
+};
+
+// Schemes of plain integer codes. Real is float, or double where the scale is f64.
+template <class Real, rounding_mode Rounding>
 struct plain_codec
 {
     using real = Real;
-    struct step
-    {
-        Real scale, lowest, highest;  // levels q - z
-    };
+    using step = plain_step<Real>;
 
-    bool symmetric = true, half_away = false;
+    bool symmetric = true;
     scale_type storage = scale_type::f32;
     double first = 0, last = 0, levels = 1;
+    counter_random random;
 
     explicit plain_codec(const scheme& options)
-        : symmetric(options.symmetric), half_away(options.rounding == rounding_mode::half_away), storage(options.scale),
-          first(options.lowest_code()), last(options.highest_code()), levels(static_cast<double>(options.code_count() - 1) / (options.symmetric ? 2 : 1))
+        : symmetric(options.symmetric), storage(options.scale),
+          first(options.lowest_code()), last(options.highest_code()), levels(static_cast<double>(options.code_count() - 1) / (options.symmetric ? 2 : 1)),
+          random(options.seed, "stochastic rounding", "")
     {
     }
 
     __host__ __device__ bool by_magnitude() const { return symmetric; }
+    // A range that takes in one more weight.
+    __device__ void widen(Real x, Real& low, Real& high) const
+    {
+        const Real key = by_magnitude() ? magnitude_of(x) : x;
+        low = smaller(low, key);
+        high = larger(high, key);
+    }
     __device__ void know_tensor(float) {}
 
     static __device__ double within(double rounded, double smallest, double largest)
@@ -66,7 +85,8 @@ struct plain_codec
 
     __device__ step step_of(double scale, double zero_point) const
     {
-        return {static_cast<Real>(scale), static_cast<Real>(first - zero_point), static_cast<Real>(last - zero_point)};
+        const auto kept = static_cast<Real>(scale);
+        return {kept, static_cast<Real>(first - zero_point), static_cast<Real>(last - zero_point), __ddiv_rn(1, static_cast<double>(kept))};
     }
 
     // Of numbers up to a magnitude `b`, or from a to b, with or without 0 between them.
@@ -90,50 +110,34 @@ struct plain_codec
     __device__ Real rounded(Real t) const
     {
         const Real r = to_integer(t);
-        if (!half_away)
+        if constexpr (Rounding != rounding_mode::half_away)
             return r;
         const Real rest = t - r;  // exact
         const Real up = rest == Real(0.5) && t > 0 ? r + 1 : r;
         return rest == Real(-0.5) && t < 0 ? up - 1 : up;
     }
 
-    __device__ decoded_weight decode_level(Real r, const step& s) const
+    __device__ decoded_weight<Real> decode_level(Real r, const step& s) const
     {
-        const Real above = r < s.lowest ? s.lowest : r, level = above > s.highest ? s.highest : above;
-        return {static_cast<double>(product(level, s.scale)), level != r};
+        const Real level = smaller(larger(r, s.lowest), s.highest);
+        return {product(level, s.scale), level != r};
     }
-    __device__ decoded_weight decode_nearest(Real w, const step& s) const { return decode_level(rounded(divided(w, s.scale)), s); }
-    __device__ decoded_weight decode(Real w, const step& s, std::size_t) const { return decode_nearest(w, s); }
-};
-
-// The same with stochastic rounding: up with the probability of the distance from the code below.
-template <class Real>
-struct stochastic_codec : plain_codec<Real>
-{
-    using step = typename plain_codec<Real>::step;
-
-    counter_random random;
-
-    explicit stochastic_codec(const scheme& options) : plain_codec<Real>(options), random(options.seed, "stochastic rounding", "") {}
-
-    // The random number is that of a place in row-major order.
-    __device__ decoded_weight decode(Real w, const step& s, std::size_t place) const
+    __device__ decoded_weight<Real> decode_nearest(Real w, const step& s) const
     {
+        if constexpr (sizeof(Real) == sizeof(float))
+            return decode_level(rounded(quotient_of(w, s.reciprocal)), s);
+        else
+            return decode_level(rounded(divided(w, s.scale)), s);
+    }
+    // Stochastic rounding goes up with the probability of the distance from the code below; its random number is that of a place in
+    // row-major order.
+    __device__ decoded_weight<Real> decode(Real w, const step& s, std::size_t place) const
+    {
+        if constexpr (Rounding != rounding_mode::stochastic)
+            return decode_nearest(w, s);
         const auto t = static_cast<double>(divided(w, s.scale));
-        return this->decode_level(static_cast<Real>(floor(__dadd_rn(t, random.uniform(place, 0)))), s);
+        return decode_level(static_cast<Real>(floor(__dadd_rn(t, random.uniform(place, 0)))), s);
     }
 };
-
-// What a search for the range of groups rounds with: no random numbers.
-template <class Codec>
-const Codec& codec_of_search(const Codec& codec)
-{
-    return codec;
-}
-template <class Real>
-const plain_codec<Real>& codec_of_search(const stochastic_codec<Real>& codec)
-{
-    return codec;
-}
 
 }  // namespace weightscope::detail

@@ -51,7 +51,7 @@ __device__ double objective_of_group(const Codec& codec, const Weights& group, c
     double sum = 0;
     group.visit([&](const auto& weight) {
         if (weight.finite)
-            sum += plan.objective(static_cast<double>(weight.value) - codec.decode_nearest(weight.value, step).value);
+            sum += plan.objective(static_cast<double>(weight.value) - static_cast<double>(codec.decode_nearest(weight.value, step).value));
     });
     return block.sum(sum);
 }

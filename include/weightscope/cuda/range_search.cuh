@@ -19,14 +19,14 @@
 
 namespace weightscope::detail {
 
-template <class Real, class Weights>
-__device__ typename plain_codec<Real>::step searched_step(const plain_codec<Real>& codec, const Weights& group, Real low, Real high, const range_plan& plan,
-                                                          block_exchange& block)
+template <class Real, rounding_mode Rounding, class Weights>
+__device__ plain_step<Real> searched_step(const plain_codec<Real, Rounding>& codec, const Weights& group, Real low, Real high, const range_plan& plan,
+                                          block_exchange& block)
 {
     if (low == high)
         return codec.step_for(low, high);
     if (plan.search != range_search::percentile)
-        return plain_search<plain_codec<Real>, Weights>(codec, group, static_cast<double>(low), static_cast<double>(high), plan, block).best();
+        return plain_search<plain_codec<Real, Rounding>, Weights>(codec, group, static_cast<double>(low), static_cast<double>(high), plan, block).best();
     const auto count = static_cast<double>(group.count());
     if (codec.symmetric) {
         const double magnitude = order_statistic_of(group, {true, false}, count, plan.share, block);
@@ -74,11 +74,7 @@ __global__ void __launch_bounds__(256) search_ranges(strided_numbers<T> w, group
     for (std::size_t g = blockIdx.x; g < groups.count; g += gridDim.x) {
         const group_weights<real, T> group(w, groups, g);
         real low = bits_as<float>(0x7f800000u), high = -low;
-        group.visit([&](const fetched_weight<real>& weight) {
-            const real x = weight.value, key = codec.by_magnitude() && x < 0 ? -x : x;
-            low = key < low ? key : low;
-            high = key > high ? key : high;
-        });
+        group.visit([&](const fetched_weight<real>& weight) { codec.widen(weight.value, low, high); });
         low = static_cast<real>(block.smallest(static_cast<double>(low)));
         high = static_cast<real>(block.largest(static_cast<double>(high)));
         const auto step = searched_step(codec, group, low, high, *plan, block);

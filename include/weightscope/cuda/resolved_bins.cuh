@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include <weightscope/analyzers/bin_ranks.hpp>
 #include <weightscope/analyzers/wanted_bins.hpp>
 #include <weightscope/core/value_bins.hpp>
 #include <weightscope/cuda/element_kernels.cuh>
@@ -27,14 +28,7 @@ namespace weightscope::detail {
 class resolved_bins
 {
 public:
-    explicit resolved_bins(const std::vector<std::uint64_t>& counts) : counts_(counts)
-    {
-        std::uint64_t sum = 0, magnitude_sum = 0;
-        for (const std::uint64_t count : counts_)
-            ends_.push_back(sum += count);
-        for (std::uint32_t m = 0; m < finite_magnitude_bins; ++m)
-            magnitude_ends_.push_back(magnitude_sum += counts_[0x8000 + m] + counts_[0x7fff - m]);
-    }
+    explicit resolved_bins(const bin_ranks& ranks) : ranks_(ranks) {}
 
     // The tables of these bins are on the device until the next call. `keep`: all rows are fetched at once, since others will follow.
     void add_tables(std::span<const wanted_bin> bins, const unsigned* tables, const unsigned* coarse, bool keep, cuda_workspace& workspace)
@@ -44,9 +38,9 @@ public:
         tables_ = tables;
         for (std::size_t i = 0; i < bins.size(); ++i)
             slots_[bins[i].bin] = first + i;
-        coarse_.resize((first + bins.size()) * coarse_bins);
-        copy_to_host(coarse, std::span(coarse_).subspan(first * coarse_bins), workspace.stream());
+        const std::span<const unsigned> found = workspace.to_host(coarse, bins.size() * coarse_bins);
         check_cuda(cudaStreamSynchronize(workspace.stream()), "cudaStreamSynchronize");
+        coarse_.insert(coarse_.end(), found.begin(), found.end());
         if (!keep)
             return;
         for (std::size_t row = first * coarse_bins; row < coarse_.size(); ++row)
@@ -68,8 +62,7 @@ public:
         copy_to_device(std::span<const unsigned>(places), on_device, workspace.stream());
         launch(gather_rows<unsigned>, "gather_rows", {.grid = static_cast<unsigned>(places.size()), .threads = 128, .stream = workspace.stream()},
                tables_, on_device, rows);
-        std::vector<unsigned> found(places.size() * fine_bins);
-        copy_to_host(static_cast<const unsigned*>(rows), std::span(found), workspace.stream());
+        const std::span<const unsigned> found = workspace.to_host(static_cast<const unsigned*>(rows), places.size() * fine_bins);
         check_cuda(cudaStreamSynchronize(workspace.stream()), "cudaStreamSynchronize");
         auto next = found.begin();
         for (const std::size_t row : missing_) {
@@ -82,43 +75,36 @@ public:
 
     double kth(std::uint64_t k) const
     {
-        const std::size_t bin = position(ends_, k);
-        k -= before(ends_, bin);
+        const auto [bin, inside] = ranks_.find(k);
         const bool positive = bin >= 0x8000;
-        const double magnitude = kth_of({bin}, magnitude_of_bin(bin), positive ? k : counts_[bin] - 1 - k);  // the largest is the lowest
+        const double magnitude = kth_of({bin}, magnitude_of_bin(bin), positive ? inside : ranks_.count(bin) - 1 - inside);  // the largest is the lowest
         return positive ? magnitude : -magnitude;
     }
     double kth_magnitude(std::uint64_t k) const
     {
-        const std::size_t m = position(magnitude_ends_, k);
-        return kth_of({0x8000 + m, 0x7fff - m}, static_cast<std::uint32_t>(m), k - before(magnitude_ends_, m));
+        const auto [m, inside] = ranks_.find_magnitude(k);
+        return kth_of({0x8000 + m, 0x7fff - m}, static_cast<std::uint32_t>(m), inside);
     }
     std::uint64_t count_below(double x) const
     {
         const std::size_t bin = bin_of<float>(x);
         const std::uint32_t m = magnitude_of_bin(bin);
-        return before(ends_, bin) + (bin >= 0x8000 ? count_numbers({bin}, first_not_below(m, x)) : counts_[bin] - count_numbers({bin}, first_above(m, -x)));
+        return ranks_.before(bin) + (bin >= 0x8000 ? count_numbers({bin}, first_not_below(m, x)) : ranks_.count(bin) - count_numbers({bin}, first_above(m, -x)));
     }
     std::uint64_t count_at_most(double x) const
     {
         const std::size_t bin = bin_of<float>(x);
         const std::uint32_t m = magnitude_of_bin(bin);
-        return before(ends_, bin) + (bin >= 0x8000 ? count_numbers({bin}, first_above(m, x)) : counts_[bin] - count_numbers({bin}, first_not_below(m, -x)));
+        return ranks_.before(bin) + (bin >= 0x8000 ? count_numbers({bin}, first_above(m, x)) : ranks_.count(bin) - count_numbers({bin}, first_not_below(m, -x)));
     }
     std::uint64_t count_magnitude_at_most(double t) const
     {
         const std::uint32_t m = magnitude_of_bin(bin_of<float>(t));
-        return before(magnitude_ends_, m) + count_numbers({std::size_t{0x8000} + m, std::size_t{0x7fff} - m}, first_above(m, t));
+        return ranks_.magnitudes_before(m) + count_numbers({std::size_t{0x8000} + m, std::size_t{0x7fff} - m}, first_above(m, t));
     }
 
 private:
     using few_bins = std::initializer_list<std::size_t>;
-
-    static std::size_t position(const std::vector<std::uint64_t>& ends, std::uint64_t k)
-    {
-        return static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), k) - ends.begin());
-    }
-    static std::uint64_t before(const std::vector<std::uint64_t>& ends, std::size_t i) { return i == 0 ? 0 : ends[i - 1]; }
 
     static double magnitude(std::uint32_t m, std::uint32_t number) { return static_cast<double>(std::bit_cast<float>(m << 16 | number)); }
     template <class Predicate>  // once it holds, it holds for all above
@@ -202,7 +188,7 @@ private:
         return 0;
     }
 
-    std::vector<std::uint64_t> counts_, ends_, magnitude_ends_;
+    const bin_ranks& ranks_;
     std::map<std::size_t, std::size_t> slots_;                 // by bin
     std::vector<unsigned> coarse_;                             // [slots, 256]
     std::map<std::size_t, std::vector<unsigned>> rows_;        // by slot · 256 + upper byte

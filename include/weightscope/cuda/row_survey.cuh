@@ -12,6 +12,7 @@
 #include <weightscope/core/require.hpp>
 #include <weightscope/cuda/bins.cuh>
 #include <weightscope/cuda/device_errors.cuh>
+#include <weightscope/cuda/exact_division.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/memory.cuh>
 #include <weightscope/cuda/view.cuh>
@@ -28,14 +29,6 @@ struct row_partial
     device_count dead_rows, two_of_four, four_of_eight;
 };
 
-__device__ inline double squared_error_of(double w, double scale)
-{
-    if (!(scale > 0))
-        return 0;
-    const double error = __dsub_rn(w, __dmul_rn(rint(__ddiv_rn(w, scale)), scale));
-    return error * error;
-}
-
 template <class T>
 __device__ double weight_or_zero(const T* place)
 {
@@ -43,18 +36,25 @@ __device__ double weight_or_zero(const T* place)
     return finite_bits(x) ? static_cast<double>(x) : 0;
 }
 
-// Runs of M neighbours of a row with at most M / 2 that are not zero, of those that a thread looks at.
-template <unsigned M, class T>
-__device__ device_count satisfied_runs(const T* row, std::size_t cols)
+// Runs of 4 and of 8 neighbours of a row of which at most half are not zero, of those that a thread looks at.
+template <class T>
+__device__ void count_satisfied_runs(const T* row, std::size_t cols, device_count& of_4, device_count& of_8)
 {
-    device_count satisfied = 0;
-    for (std::size_t run = threadIdx.x; run < cols / M; run += blockDim.x) {
+    const auto nonzero_of_4 = [&](std::size_t first) {
         unsigned nonzero = 0;
-        for (unsigned i = 0; i < M; ++i)
-            nonzero += weight_or_zero(row + run * M + i) != 0;
-        satisfied += nonzero <= M / 2;
+        for (unsigned i = 0; i < 4; ++i)
+            nonzero += weight_or_zero(row + first + i) != 0;
+        return nonzero;
+    };
+    for (std::size_t first = std::size_t{threadIdx.x} * 8; first + 4 <= cols; first += std::size_t{blockDim.x} * 8) {
+        const unsigned left = nonzero_of_4(first);
+        of_4 += left <= 2;
+        if (first + 8 > cols)
+            continue;
+        const unsigned right = nonzero_of_4(first + 4);
+        of_4 += right <= 2;
+        of_8 += left + right <= 4;
     }
-    return satisfied;
 }
 
 // A row for each block at a time, a group for each of its warps. alive: [cols], 1 where a column has a weight that is not dead.
@@ -79,11 +79,13 @@ __global__ void __launch_bounds__(256) survey_row_errors(strided_numbers<T> w, s
             }
             most = team_max<32>(most);
             largest = most > largest ? most : largest;
-            const double scale = __ddiv_rn(most, levels);
+            if (!(most > 0))
+                continue;
+            const exact_divisor scale(__ddiv_rn(most, levels));
             for (std::size_t i = begin + lane; i < end; i += 32) {
-                const double x = weight_or_zero(row + i);
+                const double x = weight_or_zero(row + i), error = rounding_error(x, scale);
                 squares += x * x;
-                grouped += squared_error_of(x, scale);
+                grouped += error * error;
             }
         }
         largest = fold_block<max_fold>(largest, 0.0, memory);
@@ -91,15 +93,16 @@ __global__ void __launch_bounds__(256) survey_row_errors(strided_numbers<T> w, s
             shared_largest = largest;
         __syncthreads();
         largest = shared_largest;
-        const double scale = __ddiv_rn(largest, levels);
-        for (std::size_t i = threadIdx.x; i < w.cols; i += blockDim.x) {
-            const double x = weight_or_zero(row + i);
-            channel += squared_error_of(x, scale);
-            if (fabs(x) > dead && alive[i] == 0)
-                alive[i] = 1;
+        if (largest > 0) {
+            const exact_divisor scale(__ddiv_rn(largest, levels));
+            for (std::size_t i = threadIdx.x; i < w.cols; i += blockDim.x) {
+                const double x = weight_or_zero(row + i), error = rounding_error(x, scale);
+                channel += error * error;
+                if (fabs(x) > dead && alive[i] == 0)
+                    alive[i] = 1;
+            }
         }
-        runs_of_4 += satisfied_runs<4>(row, w.cols);
-        runs_of_8 += satisfied_runs<8>(row, w.cols);
+        count_satisfied_runs(row, w.cols, runs_of_4, runs_of_8);
         dead_rows += threadIdx.x == 0 && largest <= dead;
     }
     squares = fold_block<sum_fold>(squares, 0.0, memory);
@@ -139,12 +142,10 @@ row_survey survey_rows(const device_view<T>& view, int bits, std::size_t group_s
            strided_numbers<T>{view.data, view.rows, view.cols, view.row_stride}, group_size, symmetric_levels(bits), dead_magnitude, alive, partials);
     launch(count_zero_bytes<unsigned char>, "count_zero_bytes",
            {.grid = blocks_for((view.cols + threads - 1) / threads, most_blocks), .threads = threads, .stream = view.stream}, alive, view.cols, dead_columns);
-    std::vector<row_partial> found(blocks);
-    unsigned dead = 0;
-    copy_to_host(static_cast<const row_partial*>(partials), std::span(found), view.stream);
-    copy_to_host(static_cast<const unsigned*>(dead_columns), std::span(&dead, 1), view.stream);
+    const std::span<const row_partial> found = workspace.to_host(static_cast<const row_partial*>(partials), blocks);
+    const std::span<const unsigned> dead = workspace.to_host(static_cast<const unsigned*>(dead_columns), 1);
     check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
-    row_survey result{.dead_columns = dead, .two_of_four = {.groups = view.rows * (view.cols / 4)}, .four_of_eight = {.groups = view.rows * (view.cols / 8)}};
+    row_survey result{.dead_columns = dead.front(), .two_of_four = {.groups = view.rows * (view.cols / 4)}, .four_of_eight = {.groups = view.rows * (view.cols / 8)}};
     for (const row_partial& part : found) {
         result.sum_squares += part.sum_squares;
         result.channel_squared_error += part.channel_squared_error;

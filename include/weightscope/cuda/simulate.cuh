@@ -97,7 +97,7 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
     auto* const totals = workspace.take<device_error_sums>(schemes.size());
     device_ranges<T> ranges(view, workspace);
     std::vector<device_simulation> simulations(schemes.size());
-    std::vector<std::vector<device_error_sums>> groups(schemes.size()), rows(schemes.size());
+    std::vector<std::span<const device_error_sums>> groups(schemes.size()), rows(schemes.size());
     for (std::size_t i = 0; i < schemes.size(); ++i) {
         device_simulation& simulation = simulations[i];
         simulation = {.groups = group_grid_of(view, schemes[i]), .total = totals + i};
@@ -107,13 +107,10 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
         if (rows_too)
             simulation.of_rows = workspace.take<device_error_sums>(view.rows);
         start_simulation(view, schemes[i], ranges.needed_for(schemes[i]), decoded, simulation, workspace);
-        groups[i].resize(simulation.of_groups ? simulation.groups.count : 0);
-        rows[i].resize(simulation.of_rows ? view.rows : 0);
-        copy_to_host(static_cast<const device_error_sums*>(simulation.of_groups), std::span(groups[i]), view.stream);
-        copy_to_host(static_cast<const device_error_sums*>(simulation.of_rows), std::span(rows[i]), view.stream);
+        groups[i] = workspace.to_host(static_cast<const device_error_sums*>(simulation.of_groups), simulation.of_groups ? simulation.groups.count : 0);
+        rows[i] = workspace.to_host(static_cast<const device_error_sums*>(simulation.of_rows), simulation.of_rows ? view.rows : 0);
     }
-    std::vector<device_error_sums> found(schemes.size());
-    copy_to_host(static_cast<const device_error_sums*>(totals), std::span(found), view.stream);
+    const std::span<const device_error_sums> found = workspace.to_host(static_cast<const device_error_sums*>(totals), schemes.size());
     check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
     for (std::size_t i = 0; i < schemes.size(); ++i) {
         results[i] = summarize_error(error_sums_of(found[i]));

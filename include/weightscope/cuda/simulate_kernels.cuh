@@ -28,42 +28,46 @@ __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> 
     const std::size_t warps = std::size_t{gridDim.x} * (blockDim.x / 32), own = std::size_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
     if (range)
         codec.know_tensor(tensor_range::number_of(range->high));
-    device_error_sums sums = device_error_sums::none();
-    for (std::size_t first = own * teams_per_warp; first < groups.count; first += warps * teams_per_warp) {  // the same for all lanes of a warp
-        const std::size_t g = first + team, row = g / groups.per_row, col = (g - row * groups.per_row) * groups.size;
-        const std::size_t left = groups.cols - col, size = g >= groups.count ? 0 : left < groups.size ? left : groups.size;
-        const T* place = w.data + row * w.row_stride + col;
+    error_tally<real> tally;
+    group_walk walk(groups, own * teams_per_warp + team, warps * teams_per_warp);
+    for (std::size_t first = own * teams_per_warp; first < groups.count; first += warps * teams_per_warp, walk.advance()) {  // the same for a warp
+        const std::size_t col = walk.of_row * groups.size, left = groups.cols - col;
+        const auto size = static_cast<unsigned>(walk.g >= groups.count ? 0 : left < groups.size ? left : groups.size);
+        const T* place = w.data + walk.row * w.row_stride + col + lane;
         fetched_weight<real> weights[PerLane];
         real low = bits_as<float>(0x7f800000u), high = -low;
-        for (int i = 0; i < PerLane; ++i)
-            if (lane + i * Width < size) {
-                weights[i] = fetch<real>(place + lane + i * Width);
-                const real x = weights[i].value, key = codec.by_magnitude() && x < 0 ? -x : x;
-                low = key < low ? key : low;
-                high = key > high ? key : high;
-            }
+        unrolled<PerLane>([&](unsigned i) {
+            if (lane + i * Width < size)
+                weights[i] = fetch<real>(place + i * Width);
+        });
+        unrolled<PerLane>([&](unsigned i) {
+            if (lane + i * Width < size)
+                codec.widen(weights[i].value, low, high);
+        });
         low = team_min<Width>(low);
         high = team_max<Width>(high);
+        if (lane == 0)
+            tally.count(size);
         if (size > 0) {
-            const auto step = steps ? steps[g] : codec.step_for(low, high);
-            for (int i = 0; i < PerLane; ++i)
+            const auto step = steps ? steps[walk.g] : codec.step_for(low, high);
+            const std::size_t at = walk.row * groups.cols + col + lane;
+            unrolled<PerLane>([&](unsigned i) {
                 if (lane + i * Width < size) {
-                    const std::size_t at = row * groups.cols + col + lane + i * Width;
-                    const decoded_weight value = codec.decode(weights[i].value, step, at);
-                    sums.add(weights[i], value);
+                    const decoded_weight<real> value = codec.decode(weights[i].value, step, at + i * Width);
+                    tally.add(weights[i], value);
                     if (decoded)
-                        decoded[at] = weights[i].finite ? static_cast<float>(value.value) : 0;
+                        decoded[at + i * Width] = weights[i].finite ? static_cast<float>(value.value) : 0;
                 }
+            });
         }
         if (of_groups) {
-            sums = team_sums<Width>(sums);
+            const device_error_sums sums = team_sums<Width>(tally.take());
             if (lane == 0 && size > 0)
-                of_groups[g] = sums;
-            sums = device_error_sums::none();
+                of_groups[walk.g] = sums;
         }
     }
     __shared__ device_error_sums memory[32];
-    sums = block_sums(sums, memory);
+    const device_error_sums sums = block_sums(tally.take(), memory);
     if (threadIdx.x == 0)
         partials[blockIdx.x] = sums;
 }
@@ -73,16 +77,15 @@ template <class Real, class T, class F>
 __device__ void visit_group(const T* place, std::size_t size, const F& f)
 {
     constexpr unsigned in_flight = 4;
-    for (std::size_t begin = threadIdx.x; begin < size; begin += std::size_t{in_flight} * blockDim.x) {
+    const std::size_t stride = blockDim.x;
+    std::size_t at = threadIdx.x;
+    for (; at + (in_flight - 1) * stride < size; at += in_flight * stride) {
         fetched_weight<Real> weights[in_flight];
-        for (unsigned k = 0; k < in_flight; ++k) {
-            const std::size_t at = begin + std::size_t{k} * blockDim.x;
-            weights[k] = fetch<Real>(place + (at < size ? at : begin));
-        }
-        for (unsigned k = 0; k < in_flight; ++k)
-            if (begin + std::size_t{k} * blockDim.x < size)
-                f(weights[k], begin + std::size_t{k} * blockDim.x);
+        unrolled<in_flight>([&](unsigned k) { weights[k] = fetch<Real>(place + at + k * stride); });
+        unrolled<in_flight>([&](unsigned k) { f(weights[k], at + k * stride); });
     }
+    for (; at < size; at += stride)
+        f(fetch<Real>(place + at), at);
 }
 
 // Groups of any size, one for each block at a time. With `one_range` all groups have the range of the tensor.
@@ -97,11 +100,10 @@ __global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(fl
     const unsigned warps = blockDim.x / 32;
     if (range)
         codec.know_tensor(tensor_range::number_of(range->high));
-    device_error_sums sums = device_error_sums::none();
-    for (std::size_t g = blockIdx.x; g < groups.count; g += gridDim.x) {
-        const std::size_t row = g / groups.per_row, col = (g - row * groups.per_row) * groups.size;
-        const std::size_t left = groups.cols - col, size = left < groups.size ? left : groups.size;
-        const T* place = w.data + row * w.row_stride + col;
+    error_tally<real> tally;
+    for (group_walk walk(groups, blockIdx.x, gridDim.x); walk.g < groups.count; walk.advance()) {
+        const std::size_t col = walk.of_row * groups.size, left = groups.cols - col, size = left < groups.size ? left : groups.size;
+        const T* place = w.data + walk.row * w.row_stride + col;
         real low = 0, high = 0;
         if (one_range && range) {
             low = tensor_range::number_of(range->low);
@@ -109,11 +111,7 @@ __global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(fl
         } else if (!steps) {
             low = bits_as<float>(0x7f800000u);
             high = -low;
-            visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t) {
-                const real x = weight.value, key = codec.by_magnitude() && x < 0 ? -x : x;
-                low = key < low ? key : low;
-                high = key > high ? key : high;
-            });
+            visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t) { codec.widen(weight.value, low, high); });
             low = team_min<32>(low);
             high = team_max<32>(high);
             __syncthreads();  // who looked at those of the group before is done
@@ -123,25 +121,27 @@ __global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(fl
             }
             __syncthreads();
             for (unsigned i = 0; i < warps; ++i) {
-                low = lows[i] < low ? lows[i] : low;
-                high = highs[i] > high ? highs[i] : high;
+                low = smaller(low, lows[i]);
+                high = larger(high, highs[i]);
             }
         }
-        const auto step = steps ? steps[one_range ? 0 : g] : codec.step_for(low, high);
+        const auto step = steps ? steps[one_range ? 0 : walk.g] : codec.step_for(low, high);
+        const std::size_t first = walk.row * groups.cols + col;
+        if (threadIdx.x == 0)
+            tally.count(size);
         visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t at) {
-            const decoded_weight value = codec.decode(weight.value, step, row * groups.cols + col + at);
-            sums.add(weight, value);
+            const decoded_weight<real> value = codec.decode(weight.value, step, first + at);
+            tally.add(weight, value);
             if (decoded)
-                decoded[row * groups.cols + col + at] = weight.finite ? static_cast<float>(value.value) : 0;
+                decoded[first + at] = weight.finite ? static_cast<float>(value.value) : 0;
         });
         if (of_groups) {
-            sums = block_sums(sums, memory);
+            const device_error_sums sums = block_sums(tally.take(), memory);
             if (threadIdx.x == 0)
-                of_groups[g] = sums;
-            sums = device_error_sums::none();
+                of_groups[walk.g] = sums;
         }
     }
-    sums = block_sums(sums, memory);
+    const device_error_sums sums = block_sums(tally.take(), memory);
     if (threadIdx.x == 0)
         partials[blockIdx.x] = sums;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include <weightscope/cuda/block_kernels.cuh>
 #include <weightscope/cuda/device_errors.cuh>
@@ -35,6 +36,18 @@ struct device_simulation
     device_error_sums* total = nullptr;
 };
 
+// What a search for ranges rounds with: to the nearest.
+template <class Codec>
+const Codec& codec_of_search(const Codec& codec, const scheme&)
+{
+    return codec;
+}
+template <class Real>
+plain_codec<Real, rounding_mode::half_even> codec_of_search(const plain_codec<Real, rounding_mode::stochastic>&, const scheme& options)
+{
+    return plain_codec<Real, rounding_mode::half_even>(options);
+}
+
 // Steps that a search finds for the groups, or for the one group of the tensor.
 template <class Codec, class T>
 void start_search(const strided_numbers<T>& numbers, const scheme& options, Codec codec, typename Codec::step* steps, const group_grid& groups,
@@ -59,7 +72,7 @@ void start_simulation(const device_view<T>& view, const scheme& options, Codec c
     const bool one_range = options.granularity == scale_granularity::per_tensor, searches = options.search != range_search::whole;
     step* const steps = searches || simulation.of_rows ? workspace.take<step>(one_range ? 1 : groups.count) : nullptr;
     if (searches)
-        start_search(numbers, options, codec_of_search(codec), steps, one_range ? whole_tensor(view) : groups, workspace, view.stream);
+        start_search(numbers, options, codec_of_search(codec, options), steps, one_range ? whole_tensor(view) : groups, workspace, view.stream);
     const auto run = [&](auto kernel, const char* name, std::size_t pieces, unsigned threads, auto... more) {
         const unsigned blocks = blocks_for(pieces, workspace.multiprocessors() * (2048 / threads));
         auto* const partials = workspace.take<device_error_sums>(blocks);
@@ -90,12 +103,17 @@ void start_simulation(const device_view<T>& view, const scheme& options, const t
                       cuda_workspace& workspace)
 {
     if (options.plain()) {
-        const bool in_double = options.scale == scale_type::f64;
-        if (options.rounding == rounding_mode::stochastic)
-            return in_double ? start_simulation(view, options, stochastic_codec<double>(options), range, decoded, simulation, workspace)
-                             : start_simulation(view, options, stochastic_codec<float>(options), range, decoded, simulation, workspace);
-        return in_double ? start_simulation(view, options, plain_codec<double>(options), range, decoded, simulation, workspace)
-                         : start_simulation(view, options, plain_codec<float>(options), range, decoded, simulation, workspace);
+        const auto start = [&]<rounding_mode Rounding>(std::integral_constant<rounding_mode, Rounding>) {
+            if (options.scale == scale_type::f64)
+                start_simulation(view, options, plain_codec<double, Rounding>(options), range, decoded, simulation, workspace);
+            else
+                start_simulation(view, options, plain_codec<float, Rounding>(options), range, decoded, simulation, workspace);
+        };
+        switch (options.rounding) {
+        case rounding_mode::stochastic: return start(std::integral_constant<rounding_mode, rounding_mode::stochastic>());
+        case rounding_mode::half_away: return start(std::integral_constant<rounding_mode, rounding_mode::half_away>());
+        default: return start(std::integral_constant<rounding_mode, rounding_mode::half_even>());
+        }
     }
     switch (kind_of_grid(options.grid)) {
     case grid_kind::integer: return start_simulation(view, options, grid_codec<grid_kind::integer>(options), range, decoded, simulation, workspace);

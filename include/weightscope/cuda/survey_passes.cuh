@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -46,13 +47,15 @@ std::vector<std::uint64_t> pattern_counts_of(const device_view<T>& view, cuda_wo
         const bin_parts parts = bin_parts_for(workspace.shared_bytes());
         const unsigned blocks = blocks_for(tile_count(numbers, survey_threads), workspace.multiprocessors());
         launch(count_patterns_16<unsigned short>, "count_patterns_16",
-               {.grid = dim3(blocks, parts.parts), .threads = survey_threads, .shared_bytes = parts.shared_bytes, .stream = view.stream}, numbers,
+               {.grid = dim3(blocks, parts.parts), .threads = survey_threads, .shared_bytes = parts.shared_bytes(), .stream = view.stream}, numbers,
                parts.bins, totals);
     }
-    std::vector<device_count> found(patterns);
-    copy_to_host(static_cast<const device_count*>(totals), std::span(found), view.stream);
+    const std::span<const device_count> found = workspace.to_host(static_cast<const device_count*>(totals), patterns);
     check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
-    return {found.begin(), found.end()};
+    std::vector<std::uint64_t> counts(found.begin(), found.end());
+    if constexpr (sizeof(T) == 2)
+        counts[0] = view.size() - std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    return counts;
 }
 
 // A finite weight near the middle of the values, or 0. Waits. The same as on the host.
@@ -65,9 +68,9 @@ inline float central_weight(const device_view<float>& view, cuda_workspace& work
     const unsigned threads = workspace.threads(256);
     launch(gather_sample<float>, "gather_sample", {.grid = (count + threads - 1) / threads, .threads = threads, .stream = view.stream},
            numbers_of<float>(view), first, step, count, sample);
-    std::vector<float> numbers(count);
-    copy_to_host(static_cast<const float*>(sample), std::span(numbers), view.stream);
+    const std::span<const float> found = workspace.to_host(static_cast<const float*>(sample), count);
     check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
+    std::vector<float> numbers(found.begin(), found.end());
     std::erase_if(numbers, [](float w) { return !std::isfinite(w); });
     if (numbers.empty())
         return 0;
@@ -83,15 +86,13 @@ inline first_pass_result first_pass(const device_view<float>& view, bool with_bi
     const auto shift = static_cast<double>(central_weight(view, workspace));
     const auto numbers = numbers_of<std::uint32_t>(view);
     const unsigned blocks = blocks_for(tile_count(numbers, survey_threads), workspace.multiprocessors());
-    const bin_parts parts = with_bins ? bin_parts_for(workspace.shared_bytes()) : bin_parts{.parts = 1, .bins = 0, .shared_bytes = 0};
+    const bin_parts parts = with_bins ? bin_parts_for(workspace.shared_bytes()) : bin_parts{.parts = 1, .bins = 0};
     auto* const totals = workspace.take_zeros<device_count>(value_bin_count);
     auto* const partials = workspace.take<survey_partial>(blocks);
-    const launch_shape shape{.grid = dim3(blocks, parts.parts), .threads = survey_threads, .shared_bytes = parts.shared_bytes, .stream = view.stream};
+    const launch_shape shape{.grid = dim3(blocks, parts.parts), .threads = survey_threads, .shared_bytes = parts.shared_bytes(), .stream = view.stream};
     launch(with_bins ? survey_floats<true> : survey_floats<false>, "survey_floats", shape, numbers, shift, parts.bins, totals, partials);
-    std::vector<survey_partial> found(blocks);
-    std::vector<device_count> bins(with_bins ? value_bin_count : 0);
-    copy_to_host(static_cast<const survey_partial*>(partials), std::span(found), view.stream);
-    copy_to_host(static_cast<const device_count*>(totals), std::span(bins), view.stream);
+    const std::span<const survey_partial> found = workspace.to_host(static_cast<const survey_partial*>(partials), blocks);
+    const std::span<const device_count> bins = workspace.to_host(static_cast<const device_count*>(totals), with_bins ? value_bin_count : 0);
     check_cuda(cudaStreamSynchronize(view.stream), "cudaStreamSynchronize");
 
     first_pass_sums<float> all;
@@ -154,8 +155,7 @@ inline void second_pass(const device_view<float>& view, std::span<const wanted_b
         launch(errors_wanted ? resolve_floats<true> : resolve_floats<false>, "resolve_floats",
                {.grid = blocks, .threads = survey_threads, .stream = view.stream}, numbers, members, slots, tables,
                errors.scale, partials);
-        std::vector<error_partial> found(errors_wanted ? blocks : 0);
-        copy_to_host(static_cast<const error_partial*>(partials), std::span(found), view.stream);
+        const std::span<const error_partial> found = workspace.to_host(static_cast<const error_partial*>(partials), errors_wanted ? blocks : 0);
         if (!resolved.empty()) {
             constexpr unsigned threads = 128, rows_per_block = threads / 32;
             launch(sum_tables<unsigned>, "sum_tables",
