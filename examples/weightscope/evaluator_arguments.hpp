@@ -62,26 +62,26 @@ public:
     template <class F>
     decltype(auto) with_scoring(F&& f)
     {
-        return with(scoring_ ? *scoring_ : *measuring_, f);
+        return with((scoring_ ? scoring_ : measuring_).get(), f);
     }
     /// The same with the one to measure with.
     template <class F>
     decltype(auto) with_measuring(F&& f)
     {
-        return with(*measuring_, f);
+        return with(measuring_.get(), f);
     }
 
 private:
     using transformer = weightscope::transformer<float>;
 
     template <class F>
-    decltype(auto) with(transformer& built_in, F&& f)
+    decltype(auto) with(transformer* built_in, F&& f)
     {
 #ifdef WEIGHTSCOPE_PROCESSES
         if (process_)
             return f(*process_);
 #endif
-        return f(built_in);
+        return f(*built_in);
     }
 
     friend opened_evaluators open_untested(const evaluator_arguments&, const weightscope::model&, const open_evaluators_options&);

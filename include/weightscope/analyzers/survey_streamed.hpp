@@ -16,6 +16,7 @@
 #include <weightscope/analyzers/survey_moments.hpp>
 #include <weightscope/analyzers/survey_second_pass.hpp>
 #include <weightscope/core/bin_magnitudes.hpp>
+#include <weightscope/core/percentile.hpp>
 #include <weightscope/core/value_bins.hpp>
 
 namespace weightscope::detail {

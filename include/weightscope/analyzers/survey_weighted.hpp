@@ -16,6 +16,7 @@
 #include <weightscope/analyzers/element_questions.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/per_thread.hpp>
+#include <weightscope/core/percentile.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/value_multiset.hpp>
 #include <weightscope/core/weight_source.hpp>

@@ -31,6 +31,12 @@ struct block_exchange
         return result;
     }
     __device__ double smallest(double own) { return -largest(-own); }
+    // of numbers below 2^53, or all ones where there is none
+    __device__ std::size_t smallest(std::size_t own)
+    {
+        const double most = 0x1p53, found = smallest(own < std::size_t{1} << 53 ? static_cast<double>(own) : most);
+        return found < most ? static_cast<std::size_t>(found) : ~std::size_t{0};
+    }
 
 private:
     template <class F>

@@ -10,6 +10,7 @@
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/plain_codec.cuh>
+#include <weightscope/cuda/simulation_output.cuh>
 #include <weightscope/cuda/visit.cuh>
 
 namespace weightscope::detail {
@@ -69,11 +70,11 @@ __device__ inline void store_slab_sums(const device_error_sums& own, unsigned la
     __syncthreads();
 }
 
-// decoded: [rows, cols], or null; range: of the tensor, where the scheme asks for it. Steps are found for each group, and kept in `steps`
+// range: of the tensor, where the scheme asks for it. Steps are found for each group, and kept in `steps`
 // unless that is null, or with `known` read from there. Sums are kept once: in of_groups, or where that is null in partials, one for each block.
 template <class Codec, class T>
 __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range, bool known,
-                                                       typename Codec::step* steps, float* decoded, device_error_sums* of_groups,
+                                                       typename Codec::step* steps, simulation_output output, device_error_sums* of_groups,
                                                        device_error_sums* partials)
 {
     using real = typename Codec::real;
@@ -124,8 +125,7 @@ __global__ void __launch_bounds__(512) simulate_blocks(strided_numbers<T> w, gro
             const std::size_t at = (top + row) * groups.cols + left + col;
             const decoded_weight<real> value = codec.decode(weight.value, step, at);
             tally.add(weight, value);
-            if (decoded)
-                decoded[at] = weight.finite ? static_cast<float>(value.value) : 0;
+            output.write(at, codec, step, weight, value);
         });
         if (of_groups)
             store_slab_sums(tally.take(), slabs.lanes, abreast, memory, of_groups + band * groups.per_row + first);

@@ -22,7 +22,7 @@
 
 namespace weightscope::detail {
 
-// Schemes of other grids, and of the rules of runtimes whose scales follow from max|w|.
+// Schemes of other grids, and of the rules of runtimes.
 template <grid_kind Kind>
 struct grid_codec
 {
@@ -30,31 +30,36 @@ struct grid_codec
     struct step
     {
         float scale;
-        double factor;  // what a weight is multiplied with: the multiplier that the rules ask for, or 1 / divisor
+        float subtracted, added, zero;  // of integers
+        double factor;                  // what a weight is multiplied with: the multiplier that the rules ask for, or 1 / divisor
     };
 
     grid_numbers numbers;
     grid_rounding rounding;
-    bool two_levels = false;
+    bool symmetric = true, magnitude_only = true, two_levels = false;
     float global_range = 1;  // of a tensor whose scale is 1
     float values[16] = {}, thresholds[15] = {};  // of a table
 
     explicit grid_codec(const scheme& options)
-        : numbers(options), rounding(rounding_of(options)),
+        : numbers(options), rounding(rounding_of(options)), symmetric(options.symmetric), magnitude_only(scale_needs_magnitude_only(options)),
           two_levels(options.rules.global != global_scale::none), global_range(format_of(options.grid).largest * float8_e4m3::max_finite)
     {
         std::copy(nf4_values.begin(), nf4_values.end(), values);
         std::copy(nf4_thresholds.begin(), nf4_thresholds.end(), thresholds);
     }
 
-    __host__ __device__ bool by_magnitude() const { return true; }
+    __host__ __device__ bool by_magnitude() const { return Kind != grid_kind::integer || magnitude_only; }
+    // Whether the first of two weights decides the sign of the scale that are as far from 0 as any.
+    __host__ __device__ bool follows_first() const { return Kind == grid_kind::integer && numbers.base == scale_base::signed_largest; }
+
     // A range that takes in one more weight.
     __device__ void widen(float x, float& low, float& high) const
     {
-        const float key = magnitude_of(x);
+        const float key = by_magnitude() ? magnitude_of(x) : x;
         low = smaller(low, key);
         high = larger(high, key);
     }
+
     // The largest magnitude of the tensor decides the scale of its scales.
     __device__ void know_tensor(float magnitude)
     {
@@ -69,6 +74,7 @@ struct grid_codec
         const auto bits = bits_as<std::int32_t>(high);
         const int e = numbers.highest_exponent, half = 1 << (22 - numbers.mantissa_bits);
         switch (numbers.base) {
+        case scale_base::power_log2: return power_scale<scale_base::power_log2>(bits, e, half);
         case scale_base::power_ceil: return power_scale<scale_base::power_ceil>(bits, e, half);
         case scale_base::power_up: {
             const float wanted = __fmul_rn(high, static_cast<float>(__ddiv_rn(1, static_cast<double>(numbers.top))));
@@ -78,10 +84,35 @@ struct grid_codec
         default: return power_scale<scale_base::power_floor>(bits, e, half);
         }
     }
-    __device__ float range_for(float high) const
+    // The step between codes of a whole range, before it is rounded to float.
+    __device__ double double_span(float low, float high) const
     {
-        if (numbers.base == scale_base::half_span)
-            return __fdiv_rn(high, numbers.span / 2);
+        const bool holds = numbers.rules.holds_zero;
+        const double first = holds && low > 0 ? 0 : static_cast<double>(low), last = holds && high < 0 ? 0 : static_cast<double>(high);
+        return __ddiv_rn(__dsub_rn(last, first), static_cast<double>(numbers.span));
+    }
+    __device__ float span_range(float low, float high) const
+    {
+        if (numbers.rules.in_double)
+            return static_cast<float>(double_span(low, high));
+        const bool holds = numbers.rules.holds_zero;
+        const float range = __fsub_rn(holds && high < 0 ? 0 : high, holds && low > 0 ? 0 : low), least = static_cast<float>(numbers.rules.least_range);
+        return __fdiv_rn(range < least ? least : range, numbers.span);
+    }
+    __device__ float range_for(float low, float high) const
+    {
+        const float negative = __fadd_rn(low, 0);  // of zeros -0, whatever their signs
+        switch (numbers.base) {
+        case scale_base::half_span: return __fdiv_rn(high, numbers.span / 2);
+        case scale_base::half_span_signed: return __fdiv_rn(-low > high ? -low : high, low < 0 ? numbers.span / 2 : numbers.span);
+        case scale_base::span: return span_range(low, high);
+        case scale_base::signed_largest: return __fdiv_rn(-negative >= high ? negative : high, numbers.lowest);
+        case scale_base::signed_side: {
+            const float side = low < 0 ? -low : low;
+            return __fdiv_rn(side >= high ? side : -high, -numbers.lowest);
+        }
+        default: break;
+        }
         if (numbers.rules.global == global_scale::multiplier)
             return __fdiv_rn(high, __fmul_rn(numbers.top, numbers.global));
         if (numbers.rules.global == global_scale::divisor)
@@ -118,16 +149,33 @@ struct grid_codec
             s.factor = __ddiv_rn(1, static_cast<double>(scale == 0 ? 1 : scale));
     }
 
-    __device__ step step_for(float, float high) const
+    __device__ float zero_for(float low, float high, float scale) const
     {
-        step s{1, 1};
+        const bool holds = numbers.rules.holds_zero;
+        const float first = holds && low > 0 ? 0 : low;
+        float zero = 0;
+        if (numbers.rules.in_double) {
+            const double step = double_span(low, high), offset = rint(__dsub_rn(static_cast<double>(numbers.lowest), __ddiv_rn(static_cast<double>(first), step)));
+            zero = step >= numbers.rules.zero_below ? static_cast<float>(offset) : 0;
+        } else if (numbers.rules.zero_sum) {
+            zero = rintf(__fsub_rn(numbers.lowest, __fdiv_rn(first, scale)));
+        } else {
+            zero = __fsub_rn(numbers.lowest, rintf(__fdiv_rn(first, scale)));
+        }
+        zero = zero < numbers.lowest ? numbers.lowest : zero;
+        return zero > numbers.highest ? numbers.highest : zero;
+    }
+
+    __device__ step step_for(float low, float high) const
+    {
+        step s{1, 0, 0, 0, 1};
         if (numbers.base >= scale_base::power_floor) {
             s.scale = power_for(high);
             s.factor = static_cast<double>(__fdiv_rn(1, s.scale));
             return s;
         }
         const auto least = static_cast<float>(numbers.rules.least_scale), zero_scale = static_cast<float>(numbers.rules.zero_scale);
-        float scale = range_for(high);
+        float scale = range_for(low, high);
         scale = numbers.rules.zero_below > 0 && scale < static_cast<float>(numbers.rules.zero_below) ? 0 : scale;
         scale = zero_scale > 0 && scale == 0 ? zero_scale : scale;
         scale = least > 0 && fabsf(scale) < least ? least : scale;
@@ -137,6 +185,12 @@ struct grid_codec
                   : numbers.rules.global == global_scale::divisor  ? __fdiv_rn(kept, numbers.global)
                                                                    : kept;
         set_factors(numbers.rules.unrounded ? scale : s.scale, s);
+        if (numbers.rules.minimum) {
+            s.subtracted = low;
+            s.added = stored(low);
+        } else if (numbers.base == scale_base::span) {
+            s.zero = zero_for(low, high, kept);
+        }
         return s;
     }
 
@@ -151,16 +205,18 @@ struct grid_codec
         }
     }
 
-    __device__ float level_of(float t, bool& clipped) const
+    __device__ float level_of(float t, float zero, bool& clipped) const
     {
         if constexpr (Kind == grid_kind::integer) {
             t = t == t ? t : 0;  // 0 times the infinite reciprocal of a subnormal scale
+            const float first = rounding.zero_first ? zero : 0, lowest = __fsub_rn(rounding.lowest, zero), highest = __fsub_rn(rounding.highest, zero);
             if (rounding.mode == rounding_mode::half_up)
                 t = __fsub_rn(rounded(__fadd_rn(t, rounding.offset + 0.5F)), rounding.offset);
             else
-                t = rounded(t);
+                t = __fsub_rn(rounded(__fadd_rn(t, first)), first);
             const float free = t;
-            t = smaller(larger(t, rounding.lowest), rounding.highest);
+            t = t < lowest ? lowest : t;
+            t = t > highest ? highest : t;
             clipped = t != free;
             return t;
         } else if constexpr (Kind == grid_kind::floating) {
@@ -184,8 +240,19 @@ struct grid_codec
     __device__ decoded_weight<float> decode_nearest(float w, const step& s) const
     {
         bool clipped = false;
-        const float level = level_of(quotient_of(w, s.factor), clipped);
-        return {__fmul_rn(level, s.scale), clipped};
+        if constexpr (Kind == grid_kind::integer) {
+            const float level = level_of(quotient_of(__fsub_rn(w, s.subtracted), s.factor), s.zero, clipped);
+            return {__fadd_rn(__fmul_rn(level, s.scale), s.added), level, clipped};
+        } else {
+            const float level = level_of(quotient_of(w, s.factor), 0, clipped);
+            return {__fmul_rn(level, s.scale), level, clipped};
+        }
+    }
+
+    // What tells the codes apart: of integers their number from 0 on, of others the level.
+    __device__ float code_number(float level, const step& s) const
+    {
+        return Kind == grid_kind::integer ? __fsub_rn(__fadd_rn(level, s.zero), rounding.lowest) : level;
     }
 };
 

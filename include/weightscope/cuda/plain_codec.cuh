@@ -29,7 +29,7 @@ __device__ inline double magnitude_of(double x) { return fabs(x); }
 template <class Real>
 struct decoded_weight
 {
-    Real value;
+    Real value, level;
     bool clipped;
 };
 
@@ -60,6 +60,8 @@ struct plain_codec
     }
 
     __host__ __device__ bool by_magnitude() const { return symmetric; }
+    __host__ __device__ bool follows_first() const { return false; }
+
     // A range that takes in one more weight.
     __device__ void widen(Real x, Real& low, Real& high) const
     {
@@ -67,6 +69,7 @@ struct plain_codec
         low = smaller(low, key);
         high = larger(high, key);
     }
+
     __device__ void know_tensor(float) {}
 
     static __device__ double within(double rounded, double smallest, double largest)
@@ -120,7 +123,7 @@ struct plain_codec
     __device__ decoded_weight<Real> decode_level(Real r, const step& s) const
     {
         const Real level = smaller(larger(r, s.lowest), s.highest);
-        return {product(level, s.scale), level != r};
+        return {product(level, s.scale), level, level != r};
     }
     __device__ decoded_weight<Real> decode_nearest(Real w, const step& s) const
     {
@@ -138,6 +141,9 @@ struct plain_codec
         const auto t = static_cast<double>(divided(w, s.scale));
         return decode_level(static_cast<Real>(floor(__dadd_rn(t, random.uniform(place, 0)))), s);
     }
+
+    // Codes by their number from 0 on.
+    __device__ float code_number(Real level, const step& s) const { return static_cast<float>(level - s.lowest); }
 };
 
 }  // namespace weightscope::detail

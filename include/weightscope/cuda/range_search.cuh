@@ -1,5 +1,5 @@
 #pragma once
-// The codes that searches find for groups, which blocks of threads work on.
+// The steps of groups that follow from more than their extremes, or that searches find, which blocks of threads work on.
 
 #include <weightscope/cuda/error.cuh>
 
@@ -13,6 +13,7 @@
 #include <weightscope/cuda/plain_codec.cuh>
 #include <weightscope/cuda/plain_search.cuh>
 #include <weightscope/cuda/range_plan.cuh>
+#include <weightscope/cuda/simulate_kernels.cuh>
 #include <weightscope/cuda/visit.cuh>
 #include <weightscope/quantizers/grid_round_kernel.hpp>
 #include <weightscope/quantizers/scheme.hpp>
@@ -48,8 +49,14 @@ __device__ typename grid_codec<Kind>::step searched_step(const grid_codec<Kind>&
         count = block.sum(count);
         if (count == 0)
             return codec.step_for(low, high);
-        const auto inner = static_cast<float>(order_statistic_of(group, {true, plan.one_group}, count, plan.share, block));
-        return codec.step_for(low, inner > 0 && inner < high ? inner : high);
+        if (codec.symmetric) {
+            const auto inner = static_cast<float>(order_statistic_of(group, {true, plan.one_group}, count, plan.share, block));
+            return inner > 0 ? codec.step_for(codec.by_magnitude() ? low : larger(low, -inner), smaller(high, inner)) : codec.step_for(low, high);
+        }
+        const double outside = __ddiv_rn(__dsub_rn(1, plan.share), 2);
+        const auto first = static_cast<float>(order_statistic_of(group, {false, plan.one_group}, count, outside, block));
+        const auto last = static_cast<float>(order_statistic_of(group, {false, plan.one_group}, count, __dsub_rn(1, outside), block));
+        return first < last ? codec.step_for(first, last) : codec.step_for(low, high);
     }
     double least = static_cast<double>(bits_as<float>(0x7f800000u));
     auto best = codec.step_for(low, high);
@@ -77,7 +84,13 @@ __global__ void __launch_bounds__(256) search_ranges(strided_numbers<T> w, group
         group.visit([&](const fetched_weight<real>& weight) { codec.widen(weight.value, low, high); });
         low = static_cast<real>(block.smallest(static_cast<double>(low)));
         high = static_cast<real>(block.largest(static_cast<double>(high)));
-        const auto step = searched_step(codec, group, low, high, *plan, block);
+        if (codec.follows_first()) {
+            std::size_t first_of_largest = ~std::size_t{0};
+            for (std::size_t i = threadIdx.x; i < group.count(); i += blockDim.x)
+                first_of_largest = smaller(first_of_largest, place_and_sign(group[i].value, high, i));
+            low = follow_first(low, high, block.smallest(first_of_largest));
+        }
+        const auto step = plan->search == range_search::whole ? codec.step_for(low, high) : searched_step(codec, group, low, high, *plan, block);
         if (threadIdx.x == 0)
             steps[g] = step;
     }

@@ -9,9 +9,11 @@
 
 #include <weightscope/core/require.hpp>
 #include <weightscope/cuda/device_errors.cuh>
-#include <weightscope/cuda/device_scheme.cuh>
+#include <weightscope/cuda/device_ranges.cuh>
+#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/memory.cuh>
+#include <weightscope/cuda/simulation_details.cuh>
 #include <weightscope/cuda/start_simulation.cuh>
 #include <weightscope/cuda/view.cuh>
 #include <weightscope/cuda/visit.cuh>
@@ -24,40 +26,6 @@
 namespace weightscope {
 
 namespace detail {
-
-// Extremes of the tensor for those schemes that need them.
-template <class T>
-class device_ranges
-{
-public:
-    device_ranges(const device_view<T>& view, cuda_workspace& workspace) : view_(view), workspace_(workspace) {}
-
-    const tensor_range* needed_for(const scheme& options)
-    {
-        const bool one_range = options.granularity == scale_granularity::per_tensor && options.search == range_search::whole;
-        if (!one_range && options.rules.global == global_scale::none)
-            return nullptr;
-        const bool magnitudes = !options.plain() || options.symmetric;
-        tensor_range*& range = known_[magnitudes ? 1 : 0];
-        if (range == nullptr) {
-            range = workspace_.take<tensor_range>(1);
-            const tensor_range empty{~0u, 0};
-            copy_to_device(std::span<const tensor_range>(&empty, 1), range, view_.stream);
-            constexpr unsigned threads = 128;
-            const auto numbers = numbers_of<T>(view_);
-            launch(range_of_tensor<T>, "range_of_tensor",
-                   {.grid = blocks_for(tile_count(numbers, threads), workspace_.multiprocessors() * (2048 / threads)), .threads = threads,
-                    .stream = view_.stream},
-                   numbers, magnitudes, range);
-        }
-        return range;
-    }
-
-private:
-    const device_view<T>& view_;
-    cuda_workspace& workspace_;
-    tensor_range* known_[2] = {};
-};
 
 inline error_sums error_sums_of(const device_error_sums& sums)
 {
@@ -80,19 +48,11 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
 {
     require_view(view, caller);
     require(view.stream == workspace.stream(), "{}: the workspace is of another stream than the weights", caller);
-    require(!extras.p999 && !extras.code_usage, "{}: extras.p999 or extras.code_usage is set, expected neither; the host's function tells them", caller);
-    for (const scheme& options : schemes) {
+    for (const scheme& options : schemes)
         require_scheme(options, caller, view.is_matrix ? 2 : 1);
-        require_device_scheme(options, caller);
-    }
+    if (view.size() == 0)
+        return simulate_on_host(view, schemes, extras);
     std::vector<quantization_error> results(schemes.size());
-    if (view.size() == 0) {
-        std::fill(results.begin(), results.end(), summarize_error({}));
-        if (extras.channels)
-            for (quantization_error& result : results)
-                result.channels.resize(view.rows);
-        return results;
-    }
     workspace.start_call();
     auto* const totals = workspace.take<device_error_sums>(schemes.size());
     device_ranges<T> ranges(view, workspace);
@@ -106,7 +66,7 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
             simulation.of_groups = workspace.take<device_error_sums>(simulation.groups.count);
         if (rows_too)
             simulation.of_rows = workspace.take<device_error_sums>(view.rows);
-        start_simulation(view, schemes[i], ranges.needed_for(schemes[i]), decoded, simulation, workspace);
+        start_simulation(view, schemes[i], ranges.needed_for(schemes[i]), {decoded}, simulation, workspace);
         groups[i] = workspace.to_host(static_cast<const device_error_sums*>(simulation.of_groups), simulation.of_groups ? simulation.groups.count : 0);
         rows[i] = workspace.to_host(static_cast<const device_error_sums*>(simulation.of_rows), simulation.of_rows ? view.rows : 0);
     }
@@ -129,6 +89,12 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
                 results[i].groups[one_group ? 0 : g] += sums;
         }
     }
+    for (std::size_t i = 0; i < schemes.size(); ++i) {
+        if (extras.p999)
+            results[i].p999_error = error_percentile(view, schemes[i], results[i].sums, workspace);
+        if (extras.code_usage)
+            results[i].codes_used_fraction = codes_used_fraction(view, schemes[i], workspace);
+    }
     return results;
 }
 
@@ -139,10 +105,8 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
 ///     const quantization_error error = simulate_quantization(w, parse_scheme("nvfp4"));
 ///
 /// @param weights    float, float16, bfloat16 or a type of 8 bits
-/// @param options    plain integer codes of every width, symmetric or not, with every rounding, and grids and rules of runtimes whose scales
-///                   follow from max|w| (FP8, FP6, FP4, MX formats, NVFP4, NF4...); per tensor, per channel of axis 0 or 1, per group, or
-///                   per block; every search for ranges
-/// @param extras     channels and groups
+/// @param options    every scheme of the host
+/// @param extras     p999 and code_usage simulate once more each, and need 4 bytes for each weight
 /// @param decoded    [rows, cols] float in the memory of the device, which receives ŵ, 0 where w is not finite; or null
 /// @param workspace  of the same stream
 /// @return           counts, maxima and decoded weights are exactly those of the host's function, sums differ by their order: less than
@@ -150,12 +114,13 @@ std::vector<quantization_error> simulate_on_device(const device_view<T>& view, c
 ///                   host searches through exactly, and in other grids, unless two ranges leave errors that differ by rounding alone.
 ///                   Elsewhere the same ranges are tried and judged by sums in double, where the host's are in float: the error that is left
 ///                   is then at most 0.5 percent more than the host's, and may be less
-/// @throws std::invalid_argument  a scheme that does not exist, or that only the host knows
+/// @throws std::invalid_argument  a scheme that does not exist
 /// @throws cuda_error             a call of CUDA failed
 /// @note             one read of the weights for groups of up to 128, two for larger ones, of which the second finds rows of up to some
 ///                   64 KiB in caches; two for blocks and channels of axis 1. A search goes through each group hundreds to thousands of times,
-///                   on one multiprocessor, also where the group is the whole tensor. Waits for the stream. Same bits from run to run on
-///                   one kind of device
+///                   on one multiprocessor, also where the group is the whole tensor; so does, a few times, a scale that follows from the
+///                   first of the largest weights in groups of more than 128. Waits for the stream. Same bits from run to run on one kind
+///                   of device
 template <class T>
 [[nodiscard]] quantization_error simulate_quantization(const device_view<T>& weights, const scheme& options, const simulate_options& extras,
                                                        float* decoded, cuda_workspace& workspace)

@@ -10,16 +10,31 @@
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/plain_codec.cuh>
+#include <weightscope/cuda/simulation_output.cuh>
 #include <weightscope/cuda/visit.cuh>
 
 namespace weightscope::detail {
 
-// Groups of up to Width · PerLane weights, one for each team of `Width` lanes, which keep them in registers. decoded: [rows, cols], or
-// null; range: of the tensor, where the scheme asks for it; steps: of the groups where they are known, else null. Sums are kept once: in
+// Orders weights as large as `high` by their place, and holds their sign.
+template <class Real, class Place>
+__device__ Place place_and_sign(Real weight, Real high, Place place)
+{
+    return magnitude_of(weight) == high ? 2 * place + (weight > 0) : ~Place{0};
+}
+
+// Where both ends of a range are equally far from 0 the first of the two decides the sign of the scale: the lower end counts as 0 where it is
+// not the first.
+template <class Real, class Place>
+__device__ Real follow_first(Real low, Real high, Place first_of_largest)
+{
+    return -low == high && high != 0 && first_of_largest % 2 != 0 ? 0 : low;
+}
+
+// Groups of up to Width · PerLane weights, one for each team of `Width` lanes, which keep them in registers. range: of the tensor, where the scheme asks for it; steps: of the groups where they are known, else null. Sums are kept once: in
 // of_groups, one for each group, or where that is null in partials, one for each block.
 template <class Codec, class T, int Width, int PerLane>
 __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range,
-                                                             const typename Codec::step* steps, float* decoded, device_error_sums* of_groups,
+                                                             const typename Codec::step* steps, simulation_output output, device_error_sums* of_groups,
                                                              device_error_sums* partials)
 {
     using real = typename Codec::real;
@@ -46,6 +61,14 @@ __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> 
         });
         low = team_min<Width>(low);
         high = team_max<Width>(high);
+        if (codec.follows_first()) {
+            unsigned first_of_largest = ~0u;
+            unrolled<PerLane>([&](unsigned i) {
+                if (lane + i * Width < size)
+                    first_of_largest = smaller(first_of_largest, place_and_sign(weights[i].value, high, lane + i * Width));
+            });
+            low = follow_first(low, high, team_min<Width>(first_of_largest));
+        }
         if (lane == 0)
             tally.count(size);
         if (size > 0) {
@@ -55,8 +78,7 @@ __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> 
                 if (lane + i * Width < size) {
                     const decoded_weight<real> value = codec.decode(weights[i].value, step, at + i * Width);
                     tally.add(weights[i], value);
-                    if (decoded)
-                        decoded[at + i * Width] = weights[i].finite ? static_cast<float>(value.value) : 0;
+                    output.write(at + i * Width, codec, step, weights[i], value);
                 }
             });
         }
@@ -92,7 +114,7 @@ __device__ void visit_group(const T* place, std::size_t size, const F& f)
 template <class Codec, class T>
 __global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(float) ? 2 : 1)
     simulate_large_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range, bool one_range,
-                          const typename Codec::step* steps, float* decoded, device_error_sums* of_groups, device_error_sums* partials)
+                          const typename Codec::step* steps, simulation_output output, device_error_sums* of_groups, device_error_sums* partials)
 {
     using real = typename Codec::real;
     __shared__ device_error_sums memory[32];
@@ -132,8 +154,7 @@ __global__ void __launch_bounds__(512, sizeof(typename Codec::real) == sizeof(fl
         visit_group<real>(place, size, [&](const fetched_weight<real>& weight, std::size_t at) {
             const decoded_weight<real> value = codec.decode(weight.value, step, first + at);
             tally.add(weight, value);
-            if (decoded)
-                decoded[first + at] = weight.finite ? static_cast<float>(value.value) : 0;
+            output.write(first + at, codec, step, weight, value);
         });
         if (of_groups) {
             const device_error_sums sums = block_sums(tally.take(), memory);

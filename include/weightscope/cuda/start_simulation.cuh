@@ -10,7 +10,7 @@
 
 #include <weightscope/cuda/block_kernels.cuh>
 #include <weightscope/cuda/device_errors.cuh>
-#include <weightscope/cuda/device_scheme.cuh>
+#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/grid_codec.cuh>
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/launch.cuh>
@@ -19,6 +19,7 @@
 #include <weightscope/cuda/range_plan.cuh>
 #include <weightscope/cuda/range_search.cuh>
 #include <weightscope/cuda/simulate_kernels.cuh>
+#include <weightscope/cuda/simulation_output.cuh>
 #include <weightscope/cuda/view.cuh>
 #include <weightscope/cuda/visit.cuh>
 #include <weightscope/cuda/workspace.cuh>
@@ -63,29 +64,31 @@ void start_search(const strided_numbers<T>& numbers, const scheme& options, Code
 }
 
 template <class Codec, class T>
-void start_simulation(const device_view<T>& view, const scheme& options, Codec codec, const tensor_range* range, float* decoded,
+void start_simulation(const device_view<T>& view, const scheme& options, Codec codec, const tensor_range* range, const simulation_output& output,
                       device_simulation& simulation, cuda_workspace& workspace)
 {
     using step = typename Codec::step;
     const strided_numbers<T> numbers{view.data, view.rows, view.cols, view.row_stride};
     const group_grid& groups = simulation.groups;
-    const bool one_range = options.granularity == scale_granularity::per_tensor, searches = options.search != range_search::whole;
+    const bool one_range = options.granularity == scale_granularity::per_tensor, in_blocks = groups_are_blocks(options);
+    const bool in_registers = !one_range && !in_blocks && groups.size <= 128;
+    const bool searches = options.search != range_search::whole || (codec.follows_first() && !in_registers);
     step* const steps = searches || simulation.of_rows ? workspace.take<step>(one_range ? 1 : groups.count) : nullptr;
     if (searches)
         start_search(numbers, options, codec_of_search(codec, options), steps, one_range ? whole_tensor(view) : groups, workspace, view.stream);
     const auto run = [&](auto kernel, const char* name, std::size_t pieces, unsigned threads, auto... more) {
         const unsigned blocks = blocks_for(pieces, workspace.multiprocessors() * (2048 / threads));
         auto* const partials = workspace.take<device_error_sums>(blocks);
-        launch(kernel, name, {.grid = blocks, .threads = threads, .stream = view.stream}, numbers, groups, codec, range, more..., steps, decoded,
+        launch(kernel, name, {.grid = blocks, .threads = threads, .stream = view.stream}, numbers, groups, codec, range, more..., steps, output,
                simulation.of_groups, partials);
         launch(fold_errors<device_error_sums>, "fold_errors", {.grid = 1, .threads = 128, .stream = view.stream},
                simulation.of_groups ? simulation.of_groups : partials, simulation.of_groups ? groups.count : std::size_t{blocks}, simulation.total);
     };
     constexpr unsigned threads = 128;
-    if (groups_are_blocks(options)) {
+    if (in_blocks) {
         const std::size_t slab = groups.height * std::max<std::size_t>(groups.size, 32);
         run(simulate_blocks<Codec, T>, "simulate_blocks", group_slabs(groups).count, workspace.threads(slab > 4096 ? 512 : threads), searches);
-    } else if (one_range || groups.size > 128) {
+    } else if (!in_registers) {
         run(simulate_large_groups<Codec, T>, "simulate_large_groups", groups.count, workspace.threads(groups.size > 2048 ? 512 : threads), one_range);
     } else if (groups.size <= 32) {
         run(simulate_small_groups<Codec, T, 8, 4>, "simulate_small_groups", (groups.count + threads / 8 - 1) / (threads / 8), threads);
@@ -99,15 +102,15 @@ void start_simulation(const device_view<T>& view, const scheme& options, Codec c
 }
 
 template <class T>
-void start_simulation(const device_view<T>& view, const scheme& options, const tensor_range* range, float* decoded, device_simulation& simulation,
+void start_simulation(const device_view<T>& view, const scheme& options, const tensor_range* range, const simulation_output& output, device_simulation& simulation,
                       cuda_workspace& workspace)
 {
     if (options.plain()) {
         const auto start = [&]<rounding_mode Rounding>(std::integral_constant<rounding_mode, Rounding>) {
             if (options.scale == scale_type::f64)
-                start_simulation(view, options, plain_codec<double, Rounding>(options), range, decoded, simulation, workspace);
+                start_simulation(view, options, plain_codec<double, Rounding>(options), range, output, simulation, workspace);
             else
-                start_simulation(view, options, plain_codec<float, Rounding>(options), range, decoded, simulation, workspace);
+                start_simulation(view, options, plain_codec<float, Rounding>(options), range, output, simulation, workspace);
         };
         switch (options.rounding) {
         case rounding_mode::stochastic: return start(std::integral_constant<rounding_mode, rounding_mode::stochastic>());
@@ -116,9 +119,9 @@ void start_simulation(const device_view<T>& view, const scheme& options, const t
         }
     }
     switch (kind_of_grid(options.grid)) {
-    case grid_kind::integer: return start_simulation(view, options, grid_codec<grid_kind::integer>(options), range, decoded, simulation, workspace);
-    case grid_kind::floating: return start_simulation(view, options, grid_codec<grid_kind::floating>(options), range, decoded, simulation, workspace);
-    case grid_kind::table: return start_simulation(view, options, grid_codec<grid_kind::table>(options), range, decoded, simulation, workspace);
+    case grid_kind::integer: return start_simulation(view, options, grid_codec<grid_kind::integer>(options), range, output, simulation, workspace);
+    case grid_kind::floating: return start_simulation(view, options, grid_codec<grid_kind::floating>(options), range, output, simulation, workspace);
+    case grid_kind::table: return start_simulation(view, options, grid_codec<grid_kind::table>(options), range, output, simulation, workspace);
     }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -39,19 +38,6 @@ inline scheme scheme_for_ranges(const scheme& options, bool magnitudes)
     result.full_range = false;
     result.search = range_search::whole;
     return result;
-}
-
-// Just below a power of two the logarithm of a float is rounded up to a whole number.
-inline void follow_logarithm(const grid_numbers& n, const float* high, std::size_t groups, grid_groups& out)
-{
-    for (std::size_t g = 0; g < groups; ++g) {
-        const auto bits = std::bit_cast<std::int32_t>(high[g]);
-        if ((bits & 0x7fff00) != 0x7fff00)
-            continue;
-        const auto exponent = static_cast<std::int32_t>(std::floor(std::log2(high[g])));
-        out.scale[g] = out.stored[g] = power_of_two(exponent + 127 - n.highest_exponent);
-        out.multiplier[g] = 1 / out.scale[g];
-    }
 }
 
 // Where the ends of a group are equally far from 0 the first of the two decides the sign of the scale: the lower end counts as 0 where
@@ -136,8 +122,6 @@ public:
     {
         groups.resize(low.size());
         dispatch(grid_scale_kernel{}, &numbers_, low.data(), high.data(), low.size(), &groups);
-        if (options_.rules.base == scale_base::power_log2)
-            follow_logarithm(numbers_, high.data(), low.size(), groups);
     }
 
     // Σ f(e) of each group

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <weightscope/core/metric.hpp>
 #include <weightscope/core/parallel.hpp>
 #include <weightscope/core/per_thread.hpp>
+#include <weightscope/core/percentile.hpp>
 #include <weightscope/core/reduce.hpp>
 #include <weightscope/core/weight_source.hpp>
 #include <weightscope/quantizers/error_kernel.hpp>
@@ -163,11 +163,8 @@ metric error_percentile(Strips& strips, double share, std::size_t finite, std::s
         return sum;
     };
     const histogram upper = count_errors([](std::uint32_t bits) { return std::size_t{bits >> 16}; });
-    const double rank = static_cast<double>(finite - 1) * share;
-    const auto below = static_cast<std::uint64_t>(rank);
-    std::array<double, 2> value{};
-    for (std::size_t side = 0; side < 2; ++side) {
-        std::uint64_t left = std::min<std::uint64_t>(below + side, finite - 1);
+    const percentile_rank rank = rank_of(share, finite);
+    const auto error_of_rank = [&](std::uint64_t left) {
         std::size_t high = 0;
         for (; left >= upper[high]; ++high)
             left -= upper[high];
@@ -175,9 +172,9 @@ metric error_percentile(Strips& strips, double share, std::size_t finite, std::s
         std::size_t low = 0;
         for (; left >= lower[low]; ++low)
             left -= lower[low];
-        value[side] = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(high << 16 | low)));
-    }
-    return value[0] + (value[1] - value[0]) * (rank - static_cast<double>(below));
+        return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(high << 16 | low)));
+    };
+    return interpolate(error_of_rank(rank.below), error_of_rank(rank.above), rank.fraction);
 }
 
 }  // namespace weightscope::detail

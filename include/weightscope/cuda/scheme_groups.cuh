@@ -1,27 +1,16 @@
 #pragma once
-// Which schemes a device simulates, and how it hands out their groups.
+// How a device hands out the groups of a scheme.
 
 #include <weightscope/cuda/error.cuh>
 
 #include <algorithm>
 #include <cstddef>
 
-#include <weightscope/core/require.hpp>
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/view.cuh>
-#include <weightscope/quantizers/grid_numbers.hpp>
-#include <weightscope/quantizers/scale_rules.hpp>
 #include <weightscope/quantizers/scheme.hpp>
 
 namespace weightscope::detail {
-
-// Whether the device knows how to do it; says what it does know.
-inline void require_device_scheme(const scheme& options, const char* caller)
-{
-    const bool by_magnitude = options.plain()
-                           || (scale_needs_magnitude_only(options) && options.rules.base != scale_base::power_log2 && !options.rules.zero_first);
-    require(by_magnitude, "{}: the scheme's rules make scales from more than max|w|, expected other rules; the host's function knows them", caller);
-}
 
 // Whether groups are of several rows.
 inline bool groups_are_blocks(const scheme& options)
