@@ -60,6 +60,21 @@ TEST_CASE("the best ranges of small groups on a device are those of the host")
     check_schemes<float>(schemes, {4, 26}, 1);
 }
 
+TEST_CASE("searches of schemes whose scales follow from both ends of a range are those of the host")
+{
+    NEEDS_DEVICE();
+    std::vector<scheme> schemes;
+    for (const char* name : {"torch-int8-asym", "gptq-int4", "ggml-q4_0", "quanto-int4"})
+        for (const range_search search : {range_search::percentile, range_search::mse}) {
+            scheme options = parse_scheme(name);
+            options.search = search;
+            options.percentile = 85;
+            append(schemes, with_groups(options, 24));
+        }
+    for (const tensor_kind kind : {tensor_kind::normal, tensor_kind::sparse, tensor_kind::hostile})
+        check_kind<float>(kind, schemes, {3, 50}, 0);
+}
+
 TEST_CASE("the best ranges of other grids on a device are those of the host")
 {
     NEEDS_DEVICE();

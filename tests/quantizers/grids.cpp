@@ -310,6 +310,28 @@ TEST_CASE("large tensors in a grid are added up to eight digits, with the same b
     }
 }
 
+TEST_CASE("flushed are the weights that are not 0 and become 0, also where a minimum moves zeros")
+{
+    for (const std::size_t cols : {std::size_t{96}, std::size_t{4096}}) {  // one by one, and in quick sums
+        auto w = random_normal<float>({64, cols}, {.seed = 7, .std = 0.02});
+        for (std::size_t i = 0; i < w.size(); ++i)
+            w.data()[i] = i % 7 % 2 == 0 ? 0 : w.data()[i];
+        for (const char* name : {"ggml-q4_1", "quanto-int2", "ggml-q4_0", "awq-int4"}) {
+            const scheme options = parse_scheme(name);
+            const xt::xarray<float> decoded = dequantize(quantize_uniform(w, options));
+            std::size_t flushed = 0, of_first_row = 0;
+            for (std::size_t i = 0; i < w.size(); ++i) {
+                flushed += w.data()[i] != 0 && decoded.data()[i] == 0;
+                of_first_row += i < cols && w.data()[i] != 0 && decoded.data()[i] == 0;
+            }
+            CAPTURE(name, cols);
+            const quantization_error found = simulate_quantization(w, options, {.channels = true});
+            CHECK(found.sums.flushed_count == flushed);
+            CHECK(found.channels[0].flushed_count == of_first_row);
+        }
+    }
+}
+
 TEST_CASE("wide blocks add up to the tensor")
 {
     auto w = random_normal<float>({200, 3000}, {.seed = 5, .std = 0.02});

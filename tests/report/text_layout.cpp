@@ -22,7 +22,10 @@ TEST_CASE("the width of a text is what a terminal gives it")
 TEST_CASE("a text that is too long loses its middle, most of all of its front")
 {
     CHECK(shortened("short", 5) == "short");
-    CHECK(shortened("transformer.h.11.mlp.c_proj.weight", 19) == "transf…_proj.weight");
+    CHECK(shortened("transformer.h.mlp.c_proj.weight", 19) == "transf…_proj.weight");
+    CHECK(shortened("transformer.h.11.mlp.c_proj.weight", 19) == "…11.….c_proj.weight");
+    CHECK(shortened("h.11.mlp.c_proj.weight", 15) == "h.11…roj.weight");
+    CHECK(shortened("h.11.mlp.c_proj.weight", 7) == "h.…ight");
     CHECK(shortened("abcdefghij", 4) == "a…ij");
     CHECK(shortened("abcdefghij", 1) == "…");
     CHECK(shortened("abcdefghij", 0) == "");
@@ -64,11 +67,20 @@ TEST_CASE("a table gives its first column what the others leave, and drops the l
 
 TEST_CASE("names that would look alike when cut take the place of figures, but for the first of them")
 {
+    const text_table table{.headings = {"tensor", "kappa", "rank", "of"},
+                           .rows = {{"model.encoder_blocks.self_attn.q_proj.weight", "12", "7", "768"}, {"model.decoder_blocks.self_attn.q_proj.weight", "4", "6", "768"}}};
+    CHECK(table.lines(65)[2] == "model.decoder_blocks.self_attn.q_proj.weight      4     6  768");
+    CHECK(table.lines(47)[1] == "model.enc…elf_attn.q_proj.weight     12");
+    CHECK(table.lines(30)[1] == "model.…n.q_proj.weight     12");
+}
+
+TEST_CASE("the numbers of layers stay, so that figures need not give way")
+{
     const text_table table{.headings = {"layer", "kappa", "rank", "of"},
                            .rows = {{"model.layers.10.self_attn.q_proj.weight", "12", "7", "768"}, {"model.layers.11.self_attn.q_proj.weight", "4", "6", "768"}}};
     CHECK(table.lines(60)[2] == "model.layers.11.self_attn.q_proj.weight      4     6  768");
-    CHECK(table.lines(47)[1] == "model.layers.10.self_attn.q_proj.weight     12");
-    CHECK(table.lines(30)[1] == "model.l…n.q_proj.weight     12");
+    CHECK(table.lines(47)[1] == "…10.….self_attn.q_proj.weight     12     7  768");
+    CHECK(table.lines(30)[1] == "…10.…_proj.weight     12     7");
 }
 
 TEST_CASE("what a terminal would obey is shown instead")

@@ -64,7 +64,7 @@ public:
         largest_error_ = fabs(e) > fabs(largest_error_) ? e : largest_error_;
         largest_ = larger(largest_, magnitude_of(weight.value));
         non_finite_ += !weight.finite;
-        clipped_ += weight.finite && decoded.clipped;
+        clipped_ += decoded.clipped;
         flushed_ += value == 0 && weight.value != 0;
     }
 

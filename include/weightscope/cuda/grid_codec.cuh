@@ -155,8 +155,8 @@ struct grid_codec
         const float first = holds && low > 0 ? 0 : low;
         float zero = 0;
         if (numbers.rules.in_double) {
-            const double step = double_span(low, high), offset = rint(__dsub_rn(static_cast<double>(numbers.lowest), __ddiv_rn(static_cast<double>(first), step)));
-            zero = step >= numbers.rules.zero_below ? static_cast<float>(offset) : 0;
+            const double span = double_span(low, high), offset = rint(__dsub_rn(static_cast<double>(numbers.lowest), __ddiv_rn(static_cast<double>(first), span)));
+            zero = span >= numbers.rules.zero_below ? static_cast<float>(offset) : 0;
         } else if (numbers.rules.zero_sum) {
             zero = rintf(__fsub_rn(numbers.lowest, __fdiv_rn(first, scale)));
         } else {

@@ -88,7 +88,7 @@ metric codes_used_fraction(const device_view<T>& view, const scheme& options, cu
     const device_memory<float> numbers = simulated_numbers(view, options, output_kind::code_numbers, workspace);
     const device_view<float> all = view_of_device(static_cast<const float*>(numbers.data()), {numbers.size()}, view.stream);
     constexpr std::size_t patterns = 65536;
-    constexpr unsigned threads = 256;
+    const unsigned threads = workspace.threads(256);
     auto* const words = workspace.take_zeros<unsigned>(patterns / 32);
     launch(mark_numbers<float>, "mark_numbers",
            {.grid = blocks_for(tile_count(numbers_of<float>(all), threads), workspace.multiprocessors() * (2048 / threads)), .threads = threads,

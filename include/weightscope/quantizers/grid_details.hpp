@@ -134,17 +134,21 @@ private:
         for (std::size_t piece = 0; piece < s.pieces; ++piece)
             s.for_each_part(piece, [&](std::size_t, std::size_t at, std::size_t count, std::size_t group) {
                 error_sums errors, signal;
+                std::size_t flushed = 0;
                 for (std::size_t done = 0; done < count; done += rounded_at_once) {
                     const std::size_t size = std::min(rounded_at_once, count - done);
                     float decoded[rounded_at_once];
                     errors.clipped_count += grid.decode(at + done, size, decoded);
                     add_exactly(grid.work.x + at + done, decoded, size, errors);
+                    flushed += grid.moves_zeros() ? flushed_among(grid.work.x + at + done, decoded, size) : 0;
                 }
                 dispatch(signal_kernel{}, grid.work.x + at, count, &signal);
                 signal.non_finite_count = static_cast<std::size_t>(
                     std::count_if(replaced.begin(), replaced.end(), [&](const auto& w) { return w.at >= at && w.at < at + count; }));
                 signal.count = count - signal.non_finite_count;
                 parts.push_back({layout_.one_group() ? 0 : s.first_group + group, layout_.row_of(s, piece), with_signal(errors, signal)});
+                if (grid.moves_zeros())
+                    parts.back().sums.flushed_count = flushed;
             });
         return parts;
     }

@@ -85,32 +85,49 @@ grid_tensor survey_tensor(const weight_source& source, const scheme& options)
     return result;
 }
 
-inline void add_exactly(const double* x, const float* decoded, std::size_t count, error_sums& sums)
+[[gnu::noinline]] inline void add_exactly(const double* x, const float* decoded, std::size_t count, error_sums& sums)
 {
     double wide[rounded_at_once];
     dispatch(widen_kernel<float>{}, decoded, count, +wide);
     dispatch(error_kernel{}, x, static_cast<const double*>(wide), count, &sums);
 }
 
-inline void add_exactly(const float* x, const float* decoded, std::size_t count, error_sums& sums)
+[[gnu::noinline]] inline void add_exactly(const float* x, const float* decoded, std::size_t count, error_sums& sums)
 {
     double wide[rounded_at_once];
     dispatch(widen_kernel<float>{}, x, count, +wide);
     add_exactly(static_cast<const double*>(wide), decoded, count, sums);
 }
 
+// Weights that are not 0 and are decoded to 0. Where zeros are decoded to zeros the zeros before and after tell as much.
+template <class Real>
+std::size_t flushed_among(const Real* x, const float* decoded, std::size_t count)
+{
+    std::size_t flushed = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        flushed += x[i] != 0 && decoded[i] == 0;
+    return flushed;
+}
+
 template <class Real>
 error_sums simulate_grid_strip(const grid_work<Real>& grid, const error_sums& signal, const float* ahead, bool quick)
 {
+    const bool zeros_move = grid.moves_zeros() && signal.flushed_count > 0;
     error_sums errors;
-    if (quick && grid.add_quickly(signal, ahead, errors))
+    if (quick && !zeros_move && grid.add_quickly(signal, ahead, errors))
         return with_signal(errors, signal);
+    std::size_t flushed = 0;
     for_each_piece(grid.count, grid.group_size, [&](std::size_t begin, std::size_t size) {
         float decoded[rounded_at_once];
         errors.clipped_count += grid.decode(begin, size, decoded);
         add_exactly(grid.work.x + begin, decoded, size, errors);
+        if (zeros_move)
+            flushed += flushed_among(grid.work.x + begin, decoded, size);
     });
-    return with_signal(errors, signal);
+    error_sums result = with_signal(errors, signal);
+    if (zeros_move)
+        result.flushed_count = flushed;
+    return result;
 }
 
 template <class Real>

@@ -117,6 +117,9 @@ public:
         find_scales(low_, high_);
     }
 
+    // Whether 0 may be decoded to something else.
+    bool moves_zeros() const { return options_.rules.minimum; }
+
     // Scales of the groups of the strip, from their extremes or others.
     void find_scales(const std::vector<float>& low, const std::vector<float>& high)
     {

@@ -26,7 +26,8 @@ WEIGHTSCOPE_INLINE std::vector<placed_character> characters_of(std::string_view 
 
 WEIGHTSCOPE_INLINE std::size_t display_width(std::string_view text);
 
-// Cut in the middle: both ends of a tensor's name tell it from others, the last part most.
+// Cut in the middle: both ends of a tensor's name tell it from others, the last part most, and the number of its layer, which stays where there
+// is room.
 WEIGHTSCOPE_INLINE std::string shortened(std::string_view text, std::size_t width);
 
 WEIGHTSCOPE_INLINE std::string padded(std::string_view text, std::size_t width, bool right);

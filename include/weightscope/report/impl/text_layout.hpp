@@ -64,20 +64,44 @@ inline std::string_view fitting_front(std::string_view text, std::size_t width)
     return text.substr(0, bytes);
 }
 
+// Where the part after the last characters that fit begins.
+inline std::size_t fitting_back(std::string_view text, std::size_t width)
+{
+    std::size_t back = text.size();
+    const auto characters = characters_of(text);
+    for (auto c = characters.rbegin(); c != characters.rend() && c->columns <= width; ++c) {
+        width -= c->columns;
+        back -= c->bytes.size();
+    }
+    return back;
+}
+
+// The first number between dots with the dot that follows it: of a tensor's name that of its layer. Empty where there is none.
+inline std::string_view layer_number(std::string_view text)
+{
+    for (std::size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.', dot + 1)) {
+        const std::size_t begin = dot + 1, end = text.find_first_not_of("0123456789", begin);
+        if (end != std::string_view::npos && end > begin && text[end] == '.')
+            return text.substr(begin, end + 1 - begin);
+    }
+    return {};
+}
+
 WEIGHTSCOPE_INLINE std::string shortened(std::string_view text, std::size_t width)
 {
     if (display_width(text) <= width)
         return std::string(text);
     if (width == 0)
         return {};
-    const std::string_view front = fitting_front(text, (width - 1) / 3);
-    std::size_t left = width - 1 - display_width(front), back = text.size();
-    const auto characters = characters_of(text);
-    for (auto c = characters.rbegin(); c != characters.rend() && c->columns <= left; ++c) {
-        left -= c->columns;
-        back -= c->bytes.size();
+    std::string front(fitting_front(text, (width - 1) / 3));
+    std::size_t back = fitting_back(text, width - 1 - display_width(front));
+    const std::string_view number = layer_number(text);
+    const auto begin = static_cast<std::size_t>(number.data() - text.data());
+    if (!number.empty() && begin < back && begin + number.size() - 1 > front.size() && 1 + number.size() <= (width - 1) / 2) {
+        front = "…" + std::string(number);
+        back = fitting_back(text, width - 1 - display_width(front));
     }
-    return std::string(front) + "…" + std::string(text.substr(back));
+    return front + "…" + std::string(text.substr(back));
 }
 
 WEIGHTSCOPE_INLINE std::string padded(std::string_view text, std::size_t width, bool right)
