@@ -118,7 +118,8 @@ TEST_CASE("the first of two largest weights decides the sign of a scale")
 TEST_CASE("the 99.9th percentile of errors and the codes that occur are the host's")
 {
     NEEDS_DEVICE();
-    const std::vector<scheme> schemes = schemes_of({"int8-per-tensor-sym", "int4-g32-asym", "int2-per-channel-sym", "ggml-q4_0", "ggml-q4_1", "gptq-int4-asym", "fp8-e4m3", "fp8-e5m2", "mxfp4", "nvfp4", "nf4-g64"});
+    const std::vector<scheme> schemes = schemes_of({"int8-per-tensor-sym", "int4-g32-asym", "int2-per-channel-sym", "ggml-q4_0", "ggml-q4_1", "gptq-int4-asym",
+                                                    "fp8-e4m3", "fp8-e5m2", "mxfp4", "nvfp4", "nf4-g64"});
     const simulate_options extras{.p999 = true, .code_usage = true};
     for (const tensor_kind kind : tensor_kinds)
         for (const std::size_t cols : {std::size_t{256}, std::size_t{5000}}) {  // few weights are sorted on the host

@@ -30,8 +30,9 @@ __device__ Real follow_first(Real low, Real high, Place first_of_largest)
     return -low == high && high != 0 && first_of_largest % 2 != 0 ? 0 : low;
 }
 
-// Groups of up to Width · PerLane weights, one for each team of `Width` lanes, which keep them in registers. range: of the tensor, where the scheme asks for it; steps: of the groups where they are known, else null. Sums are kept once: in
-// of_groups, one for each group, or where that is null in partials, one for each block.
+// Groups of up to Width · PerLane weights, one for each team of `Width` lanes, which keep them in registers. range: of the tensor, where the
+// scheme asks for it; steps: of the groups where they are known, else null. Sums are kept once: in of_groups, one for each group, or where
+// that is null in partials, one for each block.
 template <class Codec, class T, int Width, int PerLane>
 __global__ void __launch_bounds__(128) simulate_small_groups(strided_numbers<T> w, group_grid groups, Codec codec, const tensor_range* range,
                                                              const typename Codec::step* steps, simulation_output output, device_error_sums* of_groups,

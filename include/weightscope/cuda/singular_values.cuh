@@ -111,6 +111,7 @@ singular_values_result singular_values(const device_view<T>& view, double max_ma
     return singular_values_from(eigenvalues_on_device(gram, n, solver), view, factor, options, solver);
 }
 
+#if CUSOLVER_VERSION >= 11701  // of CUDA 12.6
 // Many matrices of one shape: their Gram matrices by one product, their eigenvalues by one call.
 template <class T>
 std::vector<singular_values_result> singular_values_of_batch(std::span<const device_view<T>> views, std::span<const double> max_magnitudes,
@@ -157,6 +158,19 @@ std::vector<singular_values_result> singular_values_of_batch(std::span<const dev
     }
     return results;
 }
+#else  // one after the other
+template <class T>
+std::vector<singular_values_result> singular_values_of_batch(std::span<const device_view<T>> views, std::span<const double> max_magnitudes,
+                                                             const singular_values_options& options, cuda_solver& solver)
+{
+    std::vector<singular_values_result> results;
+    for (std::size_t i = 0; i < views.size(); ++i) {
+        solver.workspace().start_call();
+        results.push_back(singular_values(views[i], max_magnitudes[i], options, solver));
+    }
+    return results;
+}
+#endif
 
 }  // namespace detail
 
@@ -213,16 +227,7 @@ template <class T>
     const std::vector<double> largest = detail::largest_magnitudes(weights, solver.workspace());
     for (const double each : largest)
         require(std::isfinite(each), "{}: an entry is {}, expected finite", caller, each);
-#if CUSOLVER_VERSION >= 11701  // of CUDA 12.6
     return detail::singular_values_of_batch(weights, std::span(largest), options, solver);
-#else
-    std::vector<singular_values_result> results;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-        solver.workspace().start_call();
-        results.push_back(detail::singular_values(weights[i], largest[i], options, solver));
-    }
-    return results;
-#endif
 }
 
 }  // namespace weightscope
