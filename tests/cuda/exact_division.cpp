@@ -24,7 +24,7 @@ __global__ void divide_all(const float* a, const float* b, std::size_t count, fl
 __global__ void divide_all_in_double(const double* a, const double* b, std::size_t count, double* quotients)
 {
     for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += std::size_t{gridDim.x} * blockDim.x)
-        quotients[i] = detail::exact_divisor(b[i]).quotient(a[i]);
+        quotients[i] = detail::exact_divisor::of(b[i]).quotient(a[i]);
 }
 
 template <class T>

@@ -14,8 +14,8 @@ using device_count = unsigned long long;  // what devices add to in one step
 
 // The bins [first, first + count) of a histogram, two counters in a word. The thread that takes a counter to 2^15 gives that much to the
 // total; those that come after it wait until that is done, so that each of up to 1024 threads adds no more than what it has under way, and
-// no counter runs over into its neighbour. What is not counted goes to a word that each lane has for itself, which costs less than to
-// branch around it.
+// no counter runs over into its neighbour. What is not counted adds nothing to a word that each lane has for itself, which costs less
+// than to branch around it.
 class shared_bins
 {
 public:
@@ -36,20 +36,21 @@ public:
         static_assert(Count <= 16);
         unsigned before[Count];
         unrolled<Count>([&](unsigned i) {
-            const unsigned place = bin(i) - first_, at = counted(i) && place < count_ ? place : count_ + 2 * (threadIdx.x % spare_words);
-            before[i] = atomicAdd(words_ + at / 2, 1u << at % 2 * 16) >> at % 2 * 16 & 0xffffu;
+            const unsigned place = bin(i) - first_;
+            const bool counts = counted(i) && place < count_;
+            const unsigned at = counts ? place : count_ + 2 * (threadIdx.x % spare_words), shift = at % 2 * 16;
+            before[i] = atomicAdd(words_ + at / 2, unsigned{counts} << shift) >> shift & 0xffffu;
         });
         unsigned most = 0;
         unrolled<Count>([&](unsigned i) { most = before[i] > most ? before[i] : most; });
         if (most < half - 1)
             return;
-        const auto reached = [&](unsigned i) { return before[i] >= half - 1 && counted(i) && bin(i) - first_ < count_; };
         unrolled<Count>([&](unsigned i) {
-            if (reached(i) && before[i] == half - 1)
+            if (before[i] == half - 1)
                 give_half(bin(i));
         });
         unrolled<Count>([&](unsigned i) {  // after it has given, since others may wait for that
-            if (reached(i))
+            if (before[i] >= half)
                 wait_for_half(bin(i) - first_);
         });
     }

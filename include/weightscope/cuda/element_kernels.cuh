@@ -144,7 +144,7 @@ __global__ void __launch_bounds__(1024, 1) resolve_floats(strided_numbers<std::u
         if (run > 0)
             atomicAdd(tables + slots[last >> 16] * std::size_t{low_numbers} + (last & 0xffffu), run);
     };
-    const exact_divisor divisor(scale);
+    const auto divisor = exact_divisor::of(scale);
     visit_numbers(w, [&](std::uint32_t bits, std::size_t) {
         if (!is_finite(bits))
             return;

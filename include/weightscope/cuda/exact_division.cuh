@@ -18,7 +18,7 @@ struct exact_divisor
 {
     double divisor, reciprocal;
 
-    __device__ explicit exact_divisor(double d) : divisor(d), reciprocal(__ddiv_rn(1, d)) {}
+    static __device__ exact_divisor of(double divisor) { return {divisor, __ddiv_rn(1, divisor)}; }
     __device__ double quotient(double x) const
     {
         const double rough = __dmul_rn(x, reciprocal);

@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(256) survey_row_errors(strided_numbers<T> w, s
             largest = most > largest ? most : largest;
             if (!(most > 0))
                 continue;
-            const exact_divisor scale(__ddiv_rn(most, levels));
+            const auto scale = exact_divisor::of(__ddiv_rn(most, levels));
             for (std::size_t i = begin + lane; i < end; i += 32) {
                 const double x = weight_or_zero(row + i), error = rounding_error(x, scale);
                 squares += x * x;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(256) survey_row_errors(strided_numbers<T> w, s
         __syncthreads();
         largest = shared_largest;
         if (largest > 0) {
-            const exact_divisor scale(__ddiv_rn(largest, levels));
+            const auto scale = exact_divisor::of(__ddiv_rn(largest, levels));
             for (std::size_t i = threadIdx.x; i < w.cols; i += blockDim.x) {
                 const double x = weight_or_zero(row + i), error = rounding_error(x, scale);
                 channel += error * error;

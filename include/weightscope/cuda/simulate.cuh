@@ -10,9 +10,9 @@
 #include <weightscope/core/require.hpp>
 #include <weightscope/cuda/device_errors.cuh>
 #include <weightscope/cuda/device_ranges.cuh>
-#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/launch.cuh>
 #include <weightscope/cuda/memory.cuh>
+#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/simulation_details.cuh>
 #include <weightscope/cuda/start_simulation.cuh>
 #include <weightscope/cuda/view.cuh>

@@ -10,7 +10,6 @@
 
 #include <weightscope/cuda/block_kernels.cuh>
 #include <weightscope/cuda/device_errors.cuh>
-#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/grid_codec.cuh>
 #include <weightscope/cuda/group_grid.cuh>
 #include <weightscope/cuda/launch.cuh>
@@ -18,6 +17,7 @@
 #include <weightscope/cuda/plain_codec.cuh>
 #include <weightscope/cuda/range_plan.cuh>
 #include <weightscope/cuda/range_search.cuh>
+#include <weightscope/cuda/scheme_groups.cuh>
 #include <weightscope/cuda/simulate_kernels.cuh>
 #include <weightscope/cuda/simulation_output.cuh>
 #include <weightscope/cuda/view.cuh>
