@@ -68,10 +68,10 @@ TEST_CASE("a table gives its first column what the others leave, and drops the l
 TEST_CASE("names that would look alike when cut take the place of figures, but for the first of them")
 {
     const text_table table{.headings = {"tensor", "kappa", "rank", "of"},
-                           .rows = {{"model.encoder_blocks.self_attn.q_proj.weight", "12", "7", "768"}, {"model.decoder_blocks.self_attn.q_proj.weight", "4", "6", "768"}}};
-    CHECK(table.lines(65)[2] == "model.decoder_blocks.self_attn.q_proj.weight      4     6  768");
-    CHECK(table.lines(47)[1] == "model.enc…elf_attn.q_proj.weight     12");
-    CHECK(table.lines(30)[1] == "model.…n.q_proj.weight     12");
+                           .rows = {{"model.backbone.upper.self_attn.q_proj.weight", "12", "7", "768"}, {"model.backbone.lower.self_attn.q_proj.weight", "4", "6", "768"}}};
+    CHECK(table.lines(65)[2] == "model.backbone.lower.self_attn.q_proj.weight      4     6  768");
+    CHECK(table.lines(55)[1] == "model.backbon…pper.self_attn.q_proj.weight     12     7");
+    CHECK(table.lines(30)[1] == "model.b…n.q_proj.weight     12");
 }
 
 TEST_CASE("the numbers of layers stay, so that figures need not give way")
